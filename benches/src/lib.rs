@@ -1,0 +1,1 @@
+//! Seeded workloads and the contenders of each area.

@@ -82,6 +82,10 @@ fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Stri
         return results::render_to_file();
     }
     let mut area = find(args.area.as_deref())?;
+    if args.trace.is_none() {
+        let traced = format!("{}.trace", area.name);
+        area.entries.retain(|entry| !entry.id.starts_with(&traced));
+    }
     if let Some(prefix) = &args.only {
         area.entries.retain(|entry| entry.id.starts_with(prefix.as_str()));
         if area.entries.is_empty() {
@@ -188,7 +192,7 @@ fn alone(
 fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(["row", "ours", "peer", "", "ratio", "goal", "", "note"]);
     for row in rows {
@@ -308,8 +312,7 @@ mod tests {
         let (status, out, err) =
             call(&["core", "--quick", "--json", "--only", "core.hash/u64-dependent"]);
         assert_eq!(status, 0, "{err}");
-        let rows: Vec<Row> =
-            out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let rows: Vec<Row> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         assert_eq!(
             ids,
@@ -323,7 +326,7 @@ mod tests {
     fn alone_runs_one_contender_and_says_how_many_operations() {
         let (status, out, _) =
             call(&["core", "--only", "core.hash/4000", "--alone", "archstone-core"]);
-        assert_eq!((status, out.as_str()), (0, "operations 16384\n"));
+        assert_eq!((status, out.as_str()), (0, "operations 65536\n"));
         let (status, _, err) = call(&["core", "--only", "core.hash/4000", "--alone", "nobody"]);
         assert_eq!(status, 2);
         assert!(err.contains("rapidhash v3"), "{err}");

@@ -125,11 +125,8 @@ pub fn interleave(runners: &mut [Runner], budget: &Budget) -> Vec<Timing> {
 fn timing(mut samples: Vec<f64>) -> Timing {
     samples.sort_by(f64::total_cmp);
     let n = samples.len();
-    let median = if n % 2 == 1 {
-        samples[n / 2]
-    } else {
-        f64::midpoint(samples[n / 2 - 1], samples[n / 2])
-    };
+    let median =
+        if n % 2 == 1 { samples[n / 2] } else { f64::midpoint(samples[n / 2 - 1], samples[n / 2]) };
     Timing { best: samples[0], median, rounds: n }
 }
 
@@ -216,7 +213,8 @@ impl Race {
                 runners.len() - 1
             }));
         }
-        let timings = if runners.is_empty() { Vec::new() } else { interleave(&mut runners, budget) };
+        let timings =
+            if runners.is_empty() { Vec::new() } else { interleave(&mut runners, budget) };
         let finished: Vec<Finished> = places
             .into_iter()
             .map(|place| match place {
@@ -238,8 +236,7 @@ impl Race {
             .into_iter()
             .zip(&finished[1..])
             .map(|((suffix, goal), peer)| {
-                let row =
-                    subject.at(&suffix).against(ours.side.clone(), peer.side.clone(), goal);
+                let row = subject.at(&suffix).against(ours.side.clone(), peer.side.clone(), goal);
                 ours.finish(row, Some(peer))
             })
             .collect()

@@ -1,7 +1,8 @@
 //! Bytes and allocations of a piece of code, by a counting global allocator.
 //!
 //! The counters move only inside [`used`], so that a timing round pays one predictable branch an
-//! allocation and nothing else. One measurement at a time: others wait.
+//! allocation and nothing else; this is why it is not `testkit`'s, which counts always. All threads
+//! count, so that sharded structures can be weighed. One measurement at a time: others wait.
 #![allow(unsafe_code)] // `GlobalAlloc` cannot be implemented without; every call is passed on to `System` unchanged.
 
 use std::alloc::{GlobalAlloc, Layout, System};

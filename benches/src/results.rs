@@ -166,7 +166,8 @@ fn render(areas: &[(Results, ShortRows)]) -> String {
 fn section(text: &mut String, results: &Results, short: &ShortRows) {
     let Origin { area, machine, compiler, profile, quick, peers } = &results.origin;
     let count = |holds| results.rows.iter().filter(|row| row.holds == Some(holds)).count();
-    let peers: Vec<String> = peers.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let peers: Vec<String> =
+        peers.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let _ = writeln!(
         text,
         "\n## {area}\n\n{machine}; {compiler}; {profile}{}. Peers: {}.\n\n\
@@ -255,14 +256,16 @@ fn machine() -> String {
 
 fn compiler() -> String {
     let run = std::process::Command::new("rustc").arg("--version").output();
-    run.map_or_else(|_| "rustc unknown".into(), |out| {
-        String::from_utf8_lossy(&out.stdout).trim().to_owned()
-    })
+    run.map_or_else(
+        |_| "rustc unknown".into(),
+        |out| String::from_utf8_lossy(&out.stdout).trim().to_owned(),
+    )
 }
 
 fn profile() -> String {
     let checks = if cfg!(debug_assertions) { ", debug assertions ON" } else { "" };
-    let vectors = if cfg!(target_feature = "avx2") { "with AVX2" } else { "baseline target features" };
+    let vectors =
+        if cfg!(target_feature = "avx2") { "with AVX2" } else { "baseline target features" };
     format!("profile bench (opt-level 3, lto thin, codegen-units 1{checks}), {vectors}")
 }
 

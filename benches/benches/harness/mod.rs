@@ -6,7 +6,7 @@ use benches::areas::{self, Kind, Run};
 use benches::measure::Budget;
 use criterion::{Criterion, Throughput};
 
-pub fn run(area: &str) {
+pub(crate) fn run(area: &str) {
     let area = areas::find(area).expect("a criterion bench requires its area's feature");
     let mut criterion = Criterion::default()
         .sample_size(10)
@@ -18,6 +18,9 @@ pub fn run(area: &str) {
     let run = Run { quick: true, trace: None, budget };
     for entry in area.entries {
         let Kind::Race(make) = entry.kind else { continue };
+        if entry.id.contains(".trace") {
+            continue;
+        }
         let mut group = criterion.benchmark_group(&entry.id);
         for mut runner in make(&run).into_runners() {
             group.throughput(Throughput::Elements(runner.operations()));

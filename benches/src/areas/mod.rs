@@ -38,7 +38,7 @@ pub struct Area {
     pub entries: Vec<Entry>,
 }
 
-/// One goal on one workload.
+/// One goal on one workload. Entries called `<area>.trace...` are for `--trace` and absent without.
 pub struct Entry {
     pub id: String,
     pub kind: Kind,
@@ -46,10 +46,12 @@ pub struct Entry {
 
 pub enum Kind {
     /// Timed against peers; criterion runs it too.
-    Race(Box<dyn Fn(&Run) -> Race>),
+    Race(Make<Race>),
     /// Bytes, accuracy, hit ratios, tails: whatever is not a mean time.
-    Rows(Box<dyn Fn(&Run) -> Vec<Row>>),
+    Rows(Make<Vec<Row>>),
 }
+
+type Make<T> = Box<dyn Fn(&Run) -> T>;
 
 /// How this run was asked for.
 #[derive(Clone, Debug)]
@@ -100,6 +102,15 @@ impl Entry {
 impl std::fmt::Debug for Area {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Area({}, {} entries)", self.name, self.entries.len())
+    }
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Race(_) => "Race",
+            Self::Rows(_) => "Rows",
+        })
     }
 }
 

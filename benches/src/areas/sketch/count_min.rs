@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use archstone_sketch::CountMin;
 use datasketches::countmin::CountMinSketch;
 
 use crate::areas::Area;
@@ -30,6 +31,21 @@ trait Contender: 'static {
     fn new(width: u32) -> Self;
     fn add(&mut self, key: u64);
     fn estimate(&self, key: u64) -> u64;
+}
+
+impl Contender for CountMin<u32> {
+    const NAME: &'static str = "archstone-sketch u32 rows";
+    fn new(width: u32) -> Self {
+        Self::new(DEPTH.into(), width.into()).unwrap()
+    }
+    #[inline]
+    fn add(&mut self, key: u64) {
+        self.add(&key);
+    }
+    #[inline]
+    fn estimate(&self, key: u64) -> u64 {
+        u64::from(self.count(&key))
+    }
 }
 
 impl Contender for CountMinSketch<u32> {
@@ -88,14 +104,14 @@ fn estimator<C: Contender>(width: u32, keys: &Arc<[u64]>) -> Runner {
 
 fn update(width: u32, goal: f64) -> Race {
     let keys = keys();
-    Race::without_ours(WORKLOAD, "archstone-sketch", "not on main yet")
+    Race::new(WORKLOAD, updater::<CountMin<u32>>(width, &keys))
         .beats("datasketches-u32", updater::<CountMinSketch<u32>>(width, &keys), goal)
         .beside("datasketches-u64", updater::<CountMinSketch<u64>>(width, &keys))
 }
 
 fn estimate(width: u32) -> Race {
     let keys = keys();
-    Race::without_ours(WORKLOAD, "archstone-sketch", "not on main yet")
+    Race::new(WORKLOAD, estimator::<CountMin<u32>>(width, &keys))
         .beside("datasketches-u32", estimator::<CountMinSketch<u32>>(width, &keys))
         .beside("datasketches-u64", estimator::<CountMinSketch<u64>>(width, &keys))
 }
@@ -111,20 +127,12 @@ fn measured<C: Contender>(width: u32, keys: &[u64]) -> (Side, Side) {
 
 fn quality(id: &str, width: u32) -> Vec<Row> {
     let keys = keys();
+    let (our_over, our_bytes) = measured::<CountMin<u32>>(width, &keys);
     let (over, bytes) = measured::<CountMinSketch<u32>>(width, &keys);
-    let subject = |name, unit| {
-        Subject::new(&format!("{id}/{name}"), WORKLOAD, unit, Better::Lower)
-    };
+    let subject =
+        |name, unit| Subject::new(&format!("{id}/{name}"), WORKLOAD, unit, Better::Lower);
     vec![
-        subject("over-count/datasketches-u32", Unit::Count).against(
-            Side::missing("archstone-sketch"),
-            over,
-            None,
-        ),
-        subject("bytes/datasketches-u32", Unit::Bytes).against(
-            Side::missing("archstone-sketch"),
-            bytes,
-            None,
-        ),
+        subject("over-count/datasketches-u32", Unit::Count).against(our_over, over, None),
+        subject("bytes/datasketches-u32", Unit::Bytes).against(our_bytes, bytes, None),
     ]
 }

@@ -1,6 +1,7 @@
 //! P3 and P4: the 100 most frequent of a stream; time, recall, error and bytes.
 
 use std::borrow::Borrow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ const OURS: &str = "archstone-sketch TopK, 64 KiB";
 pub(super) fn entries(area: &mut Area) {
     for (s, over_exact) in [(1.1, 1.0), (0.8, 2.0)] {
         let goals = Goals { peers: 2.0, exact: over_exact };
-        stream(area, format!("sketch.P3/zipf{s}"), goals, move |_| {
+        stream::<u64>(area, format!("sketch.P3/zipf{s}"), goals, move |_| {
             let workload = format!("top {K} of 4 Mi u64, Zipf {s} over 4 Mi ids");
             Ok((workload, zipf_keys(1, s, 4 << 20, EVENTS)))
         });
@@ -121,9 +122,12 @@ struct Lane<Q: Key + ?Sized> {
     name: &'static str,
     /// Of its class: one of the fastest peers, the exact map, or for information.
     class: Class,
-    runner: Box<dyn Fn(&Events<Q>) -> Runner>,
-    answer: Box<dyn Fn(&[Q::Owned]) -> (Vec<(Q::Owned, u64)>, Used)>,
+    runner: MakeRunner<Events<Q>>,
+    answer: Answer<Q::Owned>,
 }
+
+type MakeRunner<E> = Box<dyn Fn(&E) -> Runner>;
+type Answer<T> = Box<dyn Fn(&[T]) -> (Vec<(T, u64)>, Used)>;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Class {
@@ -153,7 +157,7 @@ fn lane<Q: Key + ?Sized, C: Contender<Q>>(
         answer: Box::new(move |events| {
             let (sketch, used) = memory::used(|| feed::<Q, C>(new(), events));
             let mut top = sketch.top(K);
-            top.sort_by(|a, b| b.1.cmp(&a.1));
+            top.sort_by_key(|(_, count)| Reverse(*count));
             top.truncate(K);
             (top, used)
         }),
@@ -194,7 +198,7 @@ fn stream<Q: Key + ?Sized>(
 ) {
     let race_input = input.clone();
     area.race(format!("{id}/add"), move |run| match race_input(run) {
-        Ok((workload, events)) => race(workload, &events.into(), goals),
+        Ok((workload, events)) => race::<Q>(workload, &events.into(), goals),
         Err(reason) => Race::without_ours("", OURS, &reason),
     });
     area.rows(format!("{id}/quality"), move |run| match input(run) {

@@ -1,0 +1,456 @@
+use archstone_core::bytes::{DecodeError, Reader, Why, Writer};
+
+use super::counter::{Counter, Table};
+use crate::wire::serde_as_wire;
+use crate::{Bounds, Incompatible, Item, Merge, ParamError, Wire, kinds, math};
+
+/// Count-Min (Cormode and Muthukrishnan 2005): how often was this item added?
+///
+/// **Guarantee.** `truth <= count(x)` always; `count(x) <= truth + e/w * N` with probability at
+/// least `1 - e^-d`, for width w, depth d and N the sum of the weights (per item asked, over the
+/// choice of the seed). [`with_error`](Self::with_error) turns `(eps, delta)` into w and d, so that
+/// the over-count is at most `eps * N` with probability `1 - delta`.
+///
+/// **Memory** `w * d` cells of 4 or 8 bytes. **Cost** one hash and d cells an update.
+/// Not for: listing the frequent items (see [`TopK`](super::TopK)), or streams with subtraction.
+///
+/// Cells stop at their maximum; a count that shows it means "at least".
+///
+/// ```
+/// use archstone_sketch::CountMin;
+///
+/// let mut hits = CountMin::<u32>::with_error(0.0001, 0.01)?;
+/// for path in ["/", "/", "/about"] {
+///     hits.add(path);
+/// }
+/// assert!(hits.count("/") >= 2);
+/// assert!(hits.bounds("/").contains(2.0));
+/// # Ok::<(), archstone_sketch::ParamError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct CountMin<C: Counter = u32> {
+    table: Table<C>,
+    layout: Layout,
+    update: Update,
+    /// Logarithm of the width (rows) or of the number of lines.
+    lg: u32,
+    depth: u32,
+    seed: u64,
+    total: u64,
+}
+
+/// Where the cells of an item lie.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One cell in each of d independent rows: the textbook form, least error while the table is
+    /// nearly empty.
+    Rows,
+    /// Four cells of one 64-byte line, one in each quarter: one cache miss an update. An item's
+    /// four cells see only the items of its line.
+    Line,
+}
+
+/// How an update raises the cells of an item.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// Every cell by the weight.
+    Plain,
+    /// Only as far as the new estimate needs (Estan and Varghese 2002): never a larger count than
+    /// plain, usually a much smaller one. Two of them merge as plain ones do, and the merged count
+    /// is still at least the truth and at most the plain one.
+    Conservative,
+}
+
+/// Odd multipliers, one a row: the column of row r is the top bits of `hash * ROWS[r]`
+/// (multiply-shift, Dietzfelbinger et al. 1997), so that a pair that collides in one row has no
+/// reason to collide in another. Known mixing constants, all odd.
+const ROWS: [u64; CountMin::<u32>::MAX_DEPTH as usize] = [
+    0x9E37_79B9_7F4A_7C15,
+    0xC2B2_AE3D_27D4_EB4F,
+    0x1656_67B1_9E37_79F9,
+    0xD6E8_FEB8_6659_FD93,
+    0xA076_1D64_78BD_642F,
+    0xE703_7ED1_A0B4_28DB,
+    0x8EBC_6AF0_9C88_C6E3,
+    0x5899_65CC_7537_4CC3,
+    0x1D8E_4E27_C47D_124F,
+    0xEB44_ACCA_B455_D165,
+    0x2545_F491_4F6C_DD1D,
+    0x369D_EA0F_31A5_3F85,
+    0xBF58_476D_1CE4_E5B9,
+    0x94D0_49BB_1331_11EB,
+    0xFF51_AFD7_ED55_8CCD,
+    0xC4CE_B9FE_1A85_EC53,
+];
+
+/// Cells of an item in the [`Layout::Line`] form, one in each quarter of the line.
+const LINE_DEPTH: u32 = 4;
+
+impl<C: Counter> CountMin<C> {
+    /// The most cells: 2^28, a gigabyte of `u32`.
+    pub const MAX_CELLS: u64 = 1 << 28;
+    /// The most rows.
+    pub const MAX_DEPTH: u32 = 16;
+
+    /// Rows for an over-count of at most `eps * N` with probability at least `1 - delta`.
+    ///
+    /// Width e / eps, rounded up to a power of two; depth ln(1 / delta), rounded up.
+    ///
+    /// # Errors
+    /// When `eps` is not in `2^-25 ..= 1`, `delta` not in `1.2e-7 ..= 1`, or both together take
+    /// more than [`MAX_CELLS`](Self::MAX_CELLS).
+    pub fn with_error(eps: f64, delta: f64) -> Result<Self, ParamError> {
+        let (lg_width, depth) = shape(eps, delta)?;
+        Self::new(depth, 1 << lg_width)
+    }
+
+    /// The layout with the least measured error for a stream of about `events` weight: rows, or,
+    /// for a table that the stream will load with 64 and more a column, as many cells in lines with
+    /// conservative updates.
+    ///
+    /// On loaded tables lines with conservative updates over-count less than plain rows and miss
+    /// the cache once; on nearly empty ones rows are far better. Either way
+    /// [`bounds`](Self::bounds) says what holds.
+    ///
+    /// # Errors
+    /// As [`with_error`](Self::with_error).
+    pub fn for_stream(eps: f64, delta: f64, events: u64) -> Result<Self, ParamError> {
+        let (lg_width, depth) = shape(eps, delta)?;
+        if events >> lg_width < 64 {
+            return Self::new(depth, 1 << lg_width);
+        }
+        let cells = (u64::from(depth) << lg_width).next_power_of_two();
+        Ok(Self::lines((cells >> C::LG_LINE).max(1))?.conservative())
+    }
+
+    /// `depth` rows of `width` cells, plain updates. The width is rounded up to a power of two.
+    ///
+    /// # Errors
+    /// When either is 0, `depth` is over [`MAX_DEPTH`](Self::MAX_DEPTH) or the product over
+    /// [`MAX_CELLS`](Self::MAX_CELLS).
+    pub fn new(depth: u32, width: u64) -> Result<Self, ParamError> {
+        ParamError::whole("depth", depth.into(), 1, Self::MAX_DEPTH.into())?;
+        ParamError::whole("width", width, 1, Self::MAX_CELLS / u64::from(depth))?;
+        let width = width.next_power_of_two();
+        ParamError::whole("cells", width * u64::from(depth), 1, Self::MAX_CELLS)?;
+        Ok(Self::build(Layout::Rows, width.ilog2(), depth))
+    }
+
+    /// `lines` cache lines of 64 bytes (rounded up to a power of two), plain updates.
+    ///
+    /// # Errors
+    /// When it is 0 or takes more than [`MAX_CELLS`](Self::MAX_CELLS).
+    pub fn lines(lines: u64) -> Result<Self, ParamError> {
+        ParamError::whole("lines", lines, 1, Self::MAX_CELLS >> C::LG_LINE)?;
+        Ok(Self::build(Layout::Line, lines.next_power_of_two().ilog2(), LINE_DEPTH))
+    }
+
+    fn build(layout: Layout, lg: u32, depth: u32) -> Self {
+        let table = Table::new(cells::<C>(layout, lg, depth));
+        Self { table, layout, update: Update::Plain, lg, depth, seed: 0, total: 0 }
+    }
+
+    /// The same shape with conservative updates; what was counted so far is kept.
+    #[must_use]
+    pub const fn conservative(mut self) -> Self {
+        self.update = Update::Conservative;
+        self
+    }
+
+    /// The same shape under another hash seed, emptied.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.clear();
+        self.seed = seed;
+        self
+    }
+
+    /// Adds one of `item`.
+    #[inline]
+    pub fn add<Q: Item + ?Sized>(&mut self, item: &Q) {
+        self.add_hash(item.digest(self.seed), 1);
+    }
+
+    /// Adds `n` of `item`.
+    #[inline]
+    pub fn add_n<Q: Item + ?Sized>(&mut self, item: &Q, n: u64) {
+        self.add_hash(item.digest(self.seed), n);
+    }
+
+    /// Adds one of each.
+    #[inline]
+    pub fn add_all<Q: Item>(&mut self, items: &[Q]) {
+        for item in items {
+            self.add(item);
+        }
+    }
+
+    /// Adds `n` of the item whose [`digest`](Item::digest) under this sketch's seed is `hash`.
+    #[inline]
+    pub fn add_hash(&mut self, hash: u64, n: u64) {
+        self.total = self.total.saturating_add(n);
+        let n = C::clamp_from(n);
+        match (self.layout, self.update) {
+            (Layout::Rows, Update::Plain) => {
+                if self.depth == 4 {
+                    self.add_rows::<4>(hash, n);
+                } else {
+                    for row in 0..self.depth {
+                        let cell = self.table.cell(column(hash, row, self.lg));
+                        *cell = cell.plus(n);
+                    }
+                }
+            }
+            (Layout::Rows, Update::Conservative) => {
+                let raised = self.count_hash(hash).plus(n);
+                for row in 0..self.depth {
+                    let cell = self.table.cell(column(hash, row, self.lg));
+                    *cell = raised.max(*cell);
+                }
+            }
+            (Layout::Line, update) => {
+                let (line, cells) = line_cells::<C>(hash, self.lg);
+                let line = self.table.line_mut(line);
+                if update == Update::Plain {
+                    for cell in cells {
+                        line[cell] = line[cell].plus(n);
+                    }
+                } else {
+                    let [a, b, c, d] = cells.map(|cell| line[cell]);
+                    let raised = a.min(b).min(c.min(d)).plus(n);
+                    for cell in cells {
+                        line[cell] = raised.max(line[cell]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_rows<const D: u32>(&mut self, hash: u64, n: C) {
+        for row in 0..D {
+            let cell = self.table.cell(column(hash, row, self.lg));
+            *cell = cell.plus(n);
+        }
+    }
+
+    /// The estimate: at least the truth. [`Counter::MAX`] means "at least".
+    #[inline]
+    pub fn count<Q: Item + ?Sized>(&self, item: &Q) -> C {
+        self.count_hash(item.digest(self.seed))
+    }
+
+    /// [`count`](Self::count) by [`digest`](Item::digest).
+    #[inline]
+    pub fn count_hash(&self, hash: u64) -> C {
+        if self.layout == Layout::Line {
+            let (line, cells) = line_cells::<C>(hash, self.lg);
+            let line = self.table.line(line);
+            let [a, b, c, d] = cells.map(|cell| line[cell]);
+            return a.min(b).min(c.min(d));
+        }
+        let mut least = self.table.get(column(hash, 0, self.lg));
+        for row in 1..self.depth {
+            least = least.min(self.table.get(column(hash, row, self.lg)));
+        }
+        least
+    }
+
+    /// The estimate and both its bounds.
+    ///
+    /// The upper one, the estimate itself, always holds (it is infinite when a cell has reached its
+    /// maximum). The lower one holds with probability at least `1 - e^-depth`: it is the estimate
+    /// less [`error`](Self::error), for lines with plain updates less `e/4` times the weight in the
+    /// item's own line, which is known (each cell is over by more than that with probability
+    /// below 1/e, and the four quarters are independent of each other once the line is given).
+    pub fn bounds<Q: Item + ?Sized>(&self, item: &Q) -> Bounds {
+        let hash = item.digest(self.seed);
+        let count = self.count_hash(hash);
+        let estimate = count.get() as f64;
+        let upper = if count == C::MAX { f64::INFINITY } else { estimate };
+        let error = match (self.layout, self.update) {
+            (Layout::Line, Update::Plain) => {
+                let (line, _) = line_cells::<C>(hash, self.lg);
+                let quarter = self.table.line(line).len() / LINE_DEPTH as usize;
+                let cells = self.table.line(line)[..quarter].iter();
+                let load: f64 = cells.map(|&cell| cell.get() as f64).sum();
+                math::ceil(load * core::f64::consts::E / 4.0)
+            }
+            _ => self.error() as f64,
+        };
+        Bounds { lower: (estimate - error).max(0.0), estimate, upper }
+    }
+
+    /// What an estimate may be over by, with probability at least `1 - e^-depth`.
+    ///
+    /// Rows: `e / width * N`. Lines: `e^4 / width * N`, which is all that can be said without
+    /// looking at the item's line (the cells of an item share their line, so they are not
+    /// independent).
+    #[must_use]
+    pub fn error(&self) -> u64 {
+        let factor = match self.layout {
+            Layout::Rows => core::f64::consts::E,
+            Layout::Line => math::exp(4.0),
+        };
+        math::ceil(factor * self.total as f64 / self.width() as f64) as u64
+    }
+
+    /// Cells that an item may fall on in each of the [`depth`](Self::depth) independent choices.
+    #[must_use]
+    pub const fn width(&self) -> u64 {
+        match self.layout {
+            Layout::Rows => 1 << self.lg,
+            Layout::Line => (1 << self.lg) * ((1 << C::LG_LINE) / LINE_DEPTH as u64),
+        }
+    }
+
+    /// Cells of one item.
+    #[must_use]
+    pub const fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// N: the weight added so far, at most `u64::MAX`.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Where the cells of an item lie.
+    #[must_use]
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// How updates raise the cells.
+    #[must_use]
+    pub const fn update(&self) -> Update {
+        self.update
+    }
+
+    /// The seed of the hash.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub const fn memory(&self) -> usize {
+        size_of::<Self>() + self.table.memory()
+    }
+
+    /// Forgets everything, keeps the shape.
+    pub fn clear(&mut self) {
+        self.table.clear();
+        self.total = 0;
+    }
+}
+
+/// `(log2 of the width, depth)` for an error.
+fn shape(eps: f64, delta: f64) -> Result<(u32, u32), ParamError> {
+    let finest = 1.0 / f64::from(1 << 25);
+    let width = math::ceil(core::f64::consts::E / ParamError::real("eps", eps, finest, 1.0)?);
+    let least = math::exp(-f64::from(CountMin::<u32>::MAX_DEPTH));
+    let delta = ParamError::real("delta", delta, least, 1.0)?;
+    let depth = math::ceil(-math::ln(delta)).clamp(1.0, CountMin::<u32>::MAX_DEPTH.into());
+    Ok(((width as u64).next_power_of_two().ilog2(), depth as u32))
+}
+
+const fn cells<C: Counter>(layout: Layout, lg: u32, depth: u32) -> usize {
+    match layout {
+        Layout::Rows => (depth as usize) << lg,
+        Layout::Line => 1 << (lg + C::LG_LINE),
+    }
+}
+
+/// The cell of row `row`.
+#[inline(always)]
+const fn column(hash: u64, row: u32, lg: u32) -> usize {
+    // Two shifts, so that a width of one (lg = 0) does not shift by 64.
+    let column = hash.wrapping_mul(ROWS[row as usize]) >> 1 >> (63 - lg);
+    (row as usize) << lg | column as usize
+}
+
+/// The line and one cell in each of its quarters.
+#[inline(always)]
+const fn line_cells<C: Counter>(hash: u64, lg: u32) -> (usize, [usize; 4]) {
+    let line = hash.wrapping_mul(ROWS[0]) >> 1 >> (63 - lg);
+    let choice = hash.wrapping_mul(ROWS[1]) >> 56;
+    let bits = C::LG_LINE - 2;
+    let mask = (1 << bits) - 1;
+    let mut cells = [0; 4];
+    let mut quarter = 0;
+    while quarter < 4 {
+        cells[quarter] = quarter << bits | (choice >> (2 * quarter)) as usize & mask;
+        quarter += 1;
+    }
+    (line as usize, cells)
+}
+
+impl<C: Counter> Merge for CountMin<C> {
+    fn merge(&mut self, other: &Self) -> Result<(), Incompatible> {
+        Incompatible::unless_equal("layout", self.layout as u64, other.layout as u64)?;
+        Incompatible::unless_equal("update", self.update as u64, other.update as u64)?;
+        Incompatible::unless_equal("width", self.width(), other.width())?;
+        Incompatible::unless_equal("depth", self.depth.into(), other.depth.into())?;
+        Incompatible::unless_equal("seed", self.seed, other.seed)?;
+        self.table.add_table(&other.table);
+        self.total = self.total.saturating_add(other.total);
+        Ok(())
+    }
+}
+
+impl<C: Counter> Wire for CountMin<C> {
+    fn encode_to(&self, out: &mut Writer) {
+        out.header(kinds::COUNT_MIN, 1);
+        out.u8(size_of::<C>() as u8);
+        out.u8(self.layout as u8);
+        out.u8(self.update as u8);
+        out.u8(self.lg as u8);
+        out.u8(self.depth as u8);
+        out.u64(self.seed);
+        out.varint(self.total);
+        let used = cells::<C>(self.layout, self.lg, self.depth);
+        for cell in self.table.cells().take(used) {
+            out.varint(cell.get());
+        }
+    }
+
+    fn decode_from(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        input.header(kinds::COUNT_MIN, 1)?;
+        if input.u8("counter size")? as usize != size_of::<C>() {
+            return Err(input.error("counter size", Why::Invalid("not that of this type")));
+        }
+        let layout = match input.u8("layout")? {
+            0 => Layout::Rows,
+            1 => Layout::Line,
+            _ => return Err(input.error("layout", Why::Invalid("unknown"))),
+        };
+        let update = match input.u8("update")? {
+            0 => Update::Plain,
+            1 => Update::Conservative,
+            _ => return Err(input.error("update", Why::Invalid("unknown"))),
+        };
+        let lg = u32::from(input.u8("width")?);
+        let depth = u32::from(input.u8("depth")?);
+        let depth_fits = match layout {
+            Layout::Rows => (1..=Self::MAX_DEPTH).contains(&depth),
+            Layout::Line => depth == LINE_DEPTH,
+        };
+        if lg > 28 || !depth_fits || cells::<C>(layout, lg, depth) as u64 > Self::MAX_CELLS {
+            return Err(input.error("shape", Why::Invalid("outside the limits")));
+        }
+        let seed = input.u64("seed")?;
+        let total = input.varint("total")?;
+        let table = Table::<C>::read(input, cells::<C>(layout, lg, depth))?;
+        if table.cells().any(|cell| cell.get() > total) {
+            return Err(input.error("cells", Why::Invalid("more than the total")));
+        }
+        Ok(Self { table, layout, update, lg, depth, seed, total })
+    }
+}
+
+serde_as_wire!([C: Counter] CountMin<C>);

@@ -1,0 +1,28 @@
+//! The first byte of every encoding of ours, in one place. A number is never used again.
+//!
+//! 0x10 frequency, 0x20 membership, 0x30 distinct, 0x40 quantiles, 0x50 samples and similarity,
+//! 0x60 windows and decay. An owner of a family adds its kinds under its heading.
+#![allow(dead_code, reason = "a build without a family does not use its kinds")]
+
+// frequency
+pub(crate) const COUNT_MIN: u8 = 0x10;
+pub(crate) const SPACE_SAVING: u8 = 0x11;
+pub(crate) const SET_SPACE_SAVING: u8 = 0x12;
+pub(crate) const LOSSY_COUNTING: u8 = 0x13;
+pub(crate) const MISRA_GRIES: u8 = 0x14;
+pub(crate) const EXACT: u8 = 0x15;
+pub(crate) const HEAVY_KEEPER: u8 = 0x16;
+pub(crate) const COUNT_SKETCH: u8 = 0x17;
+pub(crate) const TOP_K: u8 = 0x18;
+
+// membership
+
+// distinct
+
+// quantiles
+
+// samples and similarity
+
+// windows and decay
+pub(crate) const WINDOWED: u8 = 0x60;
+pub(crate) const DECAYED: u8 = 0x61;

@@ -51,7 +51,9 @@ impl Latencies {
     /// Records `times` operations that took `span` each.
     pub fn record_n(&mut self, operation: &str, span: Duration, times: u64) {
         let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        self.histogram(operation).saturating_record_n(nanos, times);
+        // `saturating_record_n` would clamp instead of growing the histogram.
+        let recorded = self.histogram(operation).record_n(nanos, times);
+        recorded.expect("an auto-resizing histogram holds any value");
     }
 
     /// Adds all of `other`: another worker's.

@@ -49,6 +49,6 @@ pub use merge::Merge;
 pub use wire::{DecodeError, Wire};
 
 #[cfg(feature = "frequency")]
-pub use frequency::CountMin;
+pub use frequency::{CountMin, Hitter, TopK};
 #[cfg(feature = "membership")]
 pub use membership::{BinaryFuse, BlockBloom, Bloom, Cuckoo, Filter};

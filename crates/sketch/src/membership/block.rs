@@ -17,8 +17,8 @@ pub(super) const MOST_BLOCKS: u64 = 1 << 31;
 /// each 32-bit word, so an operation is one load and five vector instructions (AVX2, chosen at run
 /// time; SSE2, NEON or plain code elsewhere, with the same bits). Rate with n items in b blocks:
 /// the Poisson mean over an item count j of mean n / b of `(1 - (31/32)^j)^8`; memory for 1 % is
-/// 10.9 bits an item (1.14 times [`Bloom`](super::Bloom)'s), for 0.1 % 16.9, for 1e-6 53. Below
-/// 1e-6 [`Bloom`](super::Bloom) is the smaller and [`BinaryFuse`](super::BinaryFuse) is the
+/// 10.5 bits an item (1.1 times [`Bloom`](super::Bloom)'s), for 0.1 % 16.9, for 1e-6 65. Below
+/// that [`Bloom`](super::Bloom) is much smaller, and [`BinaryFuse`](super::BinaryFuse) is the
 /// smallest. Source: Putze, Sanders and Singler 2007; the Parquet specification, "split block".
 ///
 /// The hash is this crate's; `parquet::ParquetBloom` has the hash and bytes of Parquet files.

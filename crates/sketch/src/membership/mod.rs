@@ -2,7 +2,7 @@
 //!
 //! | filter | bits a key at 1 % | change | when |
 //! |---|---|---|---|
-//! | [`BlockBloom`] | 10.9 | insert | the default: one cache line and about 1 ns an operation |
+//! | [`BlockBloom`] | 10.5 | insert | the default: one cache line and about 1 ns an operation |
 //! | [`Bloom`] | 9.6 | insert | the rate matters more than the time: any rate down to 1e-15 |
 //! | [`AtomicBloom`] | 9.6 | insert by `&self` | many threads fill one filter |
 //! | [`ScalableBloom`] | 12 to 30 | insert | the number of items is not known |

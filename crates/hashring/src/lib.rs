@@ -58,8 +58,12 @@ pub use ring::{Ring, RingWalk};
 pub use table::Table;
 pub use topology::{Copies, MAX_COPIES, Place, Spread, SpreadError, Topology};
 
-/// The snippets of the README and of COMPARE.md, compiled and run.
+/// The snippets of the README, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
+struct Readme;
+
+/// The snippets of COMPARE.md, compiled and run.
+#[cfg(doctest)]
 #[doc = include_str!("../COMPARE.md")]
-struct Documents;
+struct Compare;

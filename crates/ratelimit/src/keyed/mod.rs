@@ -88,6 +88,7 @@ pub struct Keyed<
     /// The upper bits of a hash choose the shard.
     shift: u32,
     keys_a_shard: usize,
+    capacity: usize,
     rules: Box<[A]>,
     overflow: Overflow,
     clock: C,
@@ -474,11 +475,11 @@ impl<K, A: Algorithm, C, H> Keyed<K, A, C, H> {
         self.len() == 0
     }
 
-    /// Keys that fit, at the least: a shard has an eighth and 16 more places than its part, so that
-    /// so many random keys fit.
+    /// Keys that fit. Each of several shards has an eighth and 64 places more than its part, so
+    /// that so many random keys do fit, and a quarter more is the most that ever will.
     #[must_use]
-    pub fn capacity(&self) -> usize {
-        (self.keys_a_shard - 16) * 8 / 9 * self.shards.len()
+    pub const fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Shards, for [`expire_at`](Self::expire_at).

@@ -191,7 +191,7 @@ impl<K, S: State> Table<K, S> {
         hash: impl Fn(&K) -> u64,
     ) -> usize {
         let mut removed = 0;
-        for _ in 0..steps.min(self.slots.len()) {
+        for _ in 0..steps.min(2 * self.slots.len()) {
             let at = self.hand as usize % self.slots.len();
             if !self.is_free(at) && is_idle(self.state(at), self.tier(at)) {
                 // The slot may now hold the next key: the hand stays on it.

@@ -139,11 +139,8 @@ fn designs(workspace: &Workspace, prefix: &str) -> String {
         String::from("| # | the source calls it | run it | what it shows |\n|---:|---|---|---|\n");
     for (package, design) in workspace.designs() {
         let Package { name, description, .. } = package;
-        let status = if design.status == "working" {
-            String::new()
-        } else {
-            format!(" ({})", design.status)
-        };
+        let status =
+            if design.status == "works" { String::new() } else { format!(" ({})", design.status) };
         let _ = writeln!(
             out,
             "| {} | [{}]({prefix}{name}) | `cargo demo {name}` | {description}{status} |",

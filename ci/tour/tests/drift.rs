@@ -34,7 +34,7 @@ fn every_design_is_a_system_of_the_source_with_its_number_and_title() {
         assert_eq!(package.folder, Path::new("examples").join(&package.name));
         assert!(
             !design.status.is_empty(),
-            "{}: status is `working` or says what lacks",
+            "{}: status is `works` or says what lacks",
             package.name
         );
     }

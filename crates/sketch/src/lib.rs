@@ -37,6 +37,8 @@ mod math;
 mod merge;
 pub mod wire;
 
+#[cfg(feature = "distinct")]
+pub mod distinct;
 #[cfg(feature = "frequency")]
 pub mod frequency;
 #[cfg(feature = "membership")]

@@ -184,6 +184,12 @@ impl Report {
         invariant::first_broken(&self.invariants).is_none()
     }
 
+    /// The summary and the eight blocks.
+    #[must_use]
+    pub fn to_text(&self, terminal: &crate::Terminal) -> String {
+        crate::print::report(self, terminal)
+    }
+
     /// The run as one JSON object.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {

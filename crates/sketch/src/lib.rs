@@ -50,6 +50,8 @@ pub use item::{Item, Key};
 pub use merge::Merge;
 pub use wire::{DecodeError, Wire};
 
+#[cfg(feature = "distinct")]
+pub use distinct::{Hll, Theta, UltraLogLog};
 #[cfg(feature = "frequency")]
 pub use frequency::{CountMin, Hitter, TopK};
 #[cfg(feature = "membership")]

@@ -52,14 +52,22 @@ impl Default for PgHllParams {
 /// assert_eq!(PgHll::from_postgres(&column)?.estimate(), 100.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PgHll {
     params: PgHllParams,
     max_sparse: Option<u32>,
-    /// Ascending as signed numbers, as long as `registers` is empty.
-    explicit: Vec<i64>,
-    /// 2^log2m of them or none.
-    registers: Vec<u8>,
+    body: Body,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    /// The hashes, ascending as signed numbers; also what an empty counter has.
+    Explicit(Vec<i64>),
+    /// Index and value of the registers above 0, ascending: as they were read. A few bytes may
+    /// stand for 2^17 registers, so these are taken up by the first addition, not by reading.
+    Pairs(Vec<(u32, u8)>),
+    /// 2^log2m of them.
+    Registers(Vec<u8>),
 }
 
 impl PgHll {
@@ -84,7 +92,7 @@ impl PgHll {
                 });
             }
         }
-        Ok(Self { params, max_sparse: None, explicit: Vec::new(), registers: Vec::new() })
+        Ok(Self { params, max_sparse: None, body: Body::Explicit(Vec::new()) })
     }
 
     /// Writes pairs up to this many registers, as after `hll_set_max_sparse`; by default as long as
@@ -107,28 +115,33 @@ impl PgHll {
     /// Adds the item whose hash, an `hll_hashval`, is `hash`.
     #[inline]
     pub fn add_hash(&mut self, hash: u64) {
-        let log2m = self.params.log2m;
-        let index = hash as usize & ((1 << log2m) - 1);
-        match self.registers.get_mut(index) {
-            Some(register) => {
+        let PgHllParams { log2m, regwidth, .. } = self.params;
+        match &mut self.body {
+            Body::Registers(registers) => {
+                let index = hash as usize & ((1 << log2m) - 1);
                 let rest = hash >> log2m;
                 // No bit at all is no rank at all: that is how the original has it.
                 let rank = if rest == 0 { 0 } else { rest.trailing_zeros() as u8 + 1 };
-                *register = rank.min(greatest(self.params.regwidth)).max(*register);
+                registers[index] = rank.min(greatest(regwidth)).max(registers[index]);
             }
-            None => self.add_explicit(hash as i64),
+            _ => self.add_sparse(hash),
         }
     }
 
     /// How many different items were added, as `hll_cardinality` says.
     #[must_use]
     pub fn estimate(&self) -> f64 {
-        if self.registers.is_empty() {
-            return self.explicit.len() as f64;
+        let m = (1_u64 << self.params.log2m) as f64;
+        let (mut sum, mut zeros) = (m, m);
+        let mut register = |value: u8| {
+            sum += pow(0.5, value.into()) - 1.0;
+            zeros -= f64::from(value > 0);
+        };
+        match &self.body {
+            Body::Explicit(hashes) => return hashes.len() as f64,
+            Body::Pairs(pairs) => pairs.iter().for_each(|&(_, value)| register(value)),
+            Body::Registers(registers) => registers.iter().for_each(|&value| register(value)),
         }
-        let m = self.registers.len() as f64;
-        let sum: f64 = self.registers.iter().map(|&r| pow(0.5, r.into())).sum();
-        let zeros = self.registers.iter().filter(|&&r| r == 0).count() as f64;
         let alpha = match self.params.log2m {
             4 => 0.673,
             5 => 0.697,
@@ -155,21 +168,18 @@ impl PgHll {
     #[must_use]
     pub fn bounds(&self, sigmas: Sigmas) -> Bounds {
         let estimate = self.estimate();
-        if self.registers.is_empty() {
+        if let Body::Explicit(_) = self.body {
             return Bounds::exact(estimate);
         }
-        let error = sigmas.number() * 1.04 / sqrt(self.registers.len() as f64);
-        Bounds {
-            lower: estimate / (1.0 + error),
-            estimate,
-            upper: estimate / (1.0 - error).max(0.1),
-        }
+        let m = (1_u64 << self.params.log2m) as f64;
+        let error = sigmas.number() * 1.04 / sqrt(m);
+        Bounds { lower: estimate / (1.0 + error), estimate, upper: estimate / (1.0 - error) }
     }
 
     /// Whether nothing was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.explicit.is_empty() && self.registers.is_empty()
+        matches!(&self.body, Body::Explicit(hashes) if hashes.is_empty())
     }
 
     /// What it was made with.
@@ -188,19 +198,24 @@ impl PgHll {
             n => n.ilog2() as u8 + 1,
         };
         let mut out = Writer::new();
-        let filled = self.registers.iter().filter(|&&register| register > 0).count();
-        let pair_bytes = (filled * usize::from(log2m + regwidth)).div_ceil(8);
-        let full_bytes = (self.registers.len() * usize::from(regwidth)).div_ceil(8);
-        let kind = if self.is_empty() {
-            EMPTY
-        } else if self.registers.is_empty() {
-            EXPLICIT
-        } else if sparse
-            && self.max_sparse.map_or(pair_bytes < full_bytes, |most| filled <= most as usize)
-        {
-            SPARSE
-        } else {
-            FULL
+        let pairs: Vec<(u32, u8)> = match &self.body {
+            Body::Explicit(_) => Vec::new(),
+            Body::Pairs(pairs) => pairs.clone(),
+            Body::Registers(registers) => {
+                (0..).zip(registers.iter().copied()).filter(|(_, value)| *value > 0).collect()
+            }
+        };
+        let pair_bytes = (pairs.len() * usize::from(log2m + regwidth)).div_ceil(8);
+        let full_bytes = ((1 << log2m) * usize::from(regwidth)).div_ceil(8);
+        let short = self
+            .max_sparse
+            .map_or(pair_bytes < full_bytes, |most| pairs.len() as u64 <= most.into());
+        let kind = match &self.body {
+            Body::Explicit(hashes) if hashes.is_empty() => EMPTY,
+            Body::Explicit(_) => EXPLICIT,
+            // Without a register above 0 there is no pair, which readers take for damage.
+            _ if sparse && short && !pairs.is_empty() => SPARSE,
+            _ => FULL,
         };
         out.bytes(&[
             VERSION << 4 | kind,
@@ -208,20 +223,20 @@ impl PgHll {
             u8::from(sparse) << 6 | threshold,
         ]);
         let mut bits = Bits::default();
-        match kind {
-            EXPLICIT => self.explicit.iter().for_each(|hash| out.bytes(&hash.to_be_bytes())),
-            SPARSE => {
-                for (i, &register) in self.registers.iter().enumerate().filter(|(_, r)| **r > 0) {
-                    let pair = (i as u32) << regwidth | u32::from(register);
-                    bits.put(&mut out, pair, log2m + regwidth);
+        match &self.body {
+            Body::Explicit(hashes) => hashes.iter().for_each(|hash| out.bytes(&hash.to_be_bytes())),
+            _ if kind == SPARSE => {
+                for (index, value) in pairs {
+                    bits.put(&mut out, index << regwidth | u32::from(value), log2m + regwidth);
                 }
             }
-            FULL => {
-                for &register in &self.registers {
-                    bits.put(&mut out, register.into(), regwidth);
+            _ => {
+                let mut pairs = pairs.into_iter().peekable();
+                for index in 0..1 << log2m {
+                    let value = pairs.next_if(|pair| pair.0 == index).map_or(0, |pair| pair.1);
+                    bits.put(&mut out, value.into(), regwidth);
                 }
             }
-            _ => {}
         }
         bits.end(&mut out);
         out.into_vec()
@@ -270,20 +285,21 @@ impl PgHll {
                 let hashes = body.chunks_exact(8);
                 let hashes =
                     hashes.map(|hash| i64::from_be_bytes(hash.try_into().unwrap_or_default()));
-                sketch.explicit = hashes.collect();
-                if !sketch.explicit.is_sorted_by(|a, b| a < b) {
+                let hashes: Vec<i64> = hashes.collect();
+                if !hashes.is_sorted_by(|a, b| a < b) {
                     return Err(invalid("explicit hashes that do not ascend"));
                 }
-                if sketch.explicit.len() > sketch.threshold() {
+                if hashes.len() > sketch.threshold() {
                     return Err(invalid("more explicit hashes than the threshold"));
                 }
+                sketch.body = Body::Explicit(hashes);
             }
             FULL => {
                 if body.len() != (m * width).div_ceil(8) {
                     return Err(invalid("not the length of its registers"));
                 }
                 let mut bits = BitReader::new(body);
-                sketch.registers = (0..m).map(|_| bits.take(width) as u8).collect();
+                sketch.body = Body::Registers((0..m).map(|_| bits.take(width) as u8).collect());
             }
             SPARSE => {
                 let pair = width + usize::from(params.log2m);
@@ -291,18 +307,16 @@ impl PgHll {
                 if pairs == 0 || body.len() != (pairs * pair).div_ceil(8) {
                     return Err(invalid("not the length of its pairs"));
                 }
-                // As large as 2^log2m: 128 KiB from a few bytes, but never more.
-                sketch.registers = vec![0; m];
-                let (mut bits, mut before) = (BitReader::new(body), None);
-                for _ in 0..pairs {
-                    let pair = bits.take(pair) as usize;
-                    let (index, register) = (pair >> width, (pair & ((1 << width) - 1)) as u8);
-                    if before.is_some_and(|before| before >= index) || register == 0 {
-                        return Err(invalid("pairs that do not ascend, or an empty one"));
-                    }
-                    before = Some(index);
-                    sketch.registers[index] = register;
+                let mut bits = BitReader::new(body);
+                let read = (0..pairs).map(|_| {
+                    let word = bits.take(pair);
+                    (word >> width, (word & ((1 << width) - 1)) as u8)
+                });
+                let read: Vec<(u32, u8)> = read.collect();
+                if !read.is_sorted_by(|a, b| a.0 < b.0) || read.iter().any(|pair| pair.1 == 0) {
+                    return Err(invalid("pairs that do not ascend, or an empty one"));
                 }
+                sketch.body = Body::Pairs(read);
             }
             UNDEFINED => return Err(invalid("undefined: there is no such counter")),
             _ => return Err(invalid("an unknown type")),
@@ -321,21 +335,42 @@ impl PgHll {
 
     #[cold]
     #[inline(never)]
-    fn add_explicit(&mut self, hash: i64) {
-        let Err(at) = self.explicit.binary_search(&hash) else { return };
-        if self.explicit.len() < self.threshold() {
-            self.explicit.insert(at, hash);
-            return;
+    fn add_sparse(&mut self, hash: u64) {
+        let threshold = self.threshold();
+        if let Body::Explicit(hashes) = &mut self.body {
+            let Err(at) = hashes.binary_search(&(hash as i64)) else { return };
+            if hashes.len() < threshold {
+                hashes.insert(at, hash as i64);
+                return;
+            }
         }
-        self.take_registers();
-        self.add_hash(hash as u64);
+        self.registers();
+        self.add_hash(hash);
     }
 
-    fn take_registers(&mut self) {
-        if self.registers.is_empty() {
-            self.registers = vec![0; 1 << self.params.log2m];
-            let hashes = core::mem::take(&mut self.explicit);
-            hashes.into_iter().for_each(|hash| self.add_hash(hash as u64));
+    /// The registers, taken up if they were not.
+    fn registers(&mut self) -> &mut [u8] {
+        if !matches!(self.body, Body::Registers(_)) {
+            let empty = Body::Registers(vec![0; 1 << self.params.log2m]);
+            match core::mem::replace(&mut self.body, empty) {
+                Body::Explicit(hashes) => {
+                    hashes.into_iter().for_each(|hash| self.add_hash(hash as u64));
+                }
+                Body::Pairs(pairs) => self.raise(pairs),
+                Body::Registers(_) => {}
+            }
+        }
+        match &mut self.body {
+            Body::Registers(registers) => registers,
+            _ => &mut [],
+        }
+    }
+
+    fn raise(&mut self, pairs: Vec<(u32, u8)>) {
+        let registers = self.registers();
+        for (index, value) in pairs {
+            let register = &mut registers[index as usize];
+            *register = value.max(*register);
         }
     }
 }
@@ -354,12 +389,13 @@ impl Merge for PgHll {
             return Err(Incompatible { what: "expthresh", ours, theirs });
         }
         Incompatible::unless_equal("sparse", ours.sparse.into(), theirs.sparse.into())?;
-        if other.registers.is_empty() {
-            other.explicit.iter().for_each(|&hash| self.add_hash(hash as u64));
-        } else {
-            self.take_registers();
-            for (register, &theirs) in self.registers.iter_mut().zip(&other.registers) {
-                *register = theirs.max(*register);
+        match &other.body {
+            Body::Explicit(hashes) => hashes.iter().for_each(|&hash| self.add_hash(hash as u64)),
+            Body::Pairs(pairs) => self.raise(pairs.clone()),
+            Body::Registers(theirs) => {
+                for (register, &theirs) in self.registers().iter_mut().zip(theirs) {
+                    *register = theirs.max(*register);
+                }
             }
         }
         Ok(())

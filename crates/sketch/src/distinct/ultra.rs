@@ -153,7 +153,7 @@ impl UltraLogLog {
         if self.registers.is_empty() {
             return self.clone().dense().ml();
         }
-        estimate::maximum_likelihood(&self.registers, self.lg)
+        estimate::maximum_likelihood(&self.registers, &self.tally, self.lg)
     }
 
     /// The martingale estimate, 18 % more precise than [`fgra`](Self::fgra), while the sketch has
@@ -250,7 +250,7 @@ impl UltraLogLog {
             let mut bits = unpack(registers[0]);
             for (k, _) in registers.iter().enumerate().skip(1).filter(|(_, r)| **r != 0) {
                 // An item whose dropped index bits are k has its first one there, whatever follows.
-                bits |= 1 << ((k as u64).leading_zeros() + u32::from(self.lg) - 1);
+                bits |= 1 << ((k as u64).leading_zeros() + u32::from(self.lg) - 65);
             }
             if bits == 0 { 0 } else { pack(bits) }
         };

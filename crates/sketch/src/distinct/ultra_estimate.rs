@@ -6,12 +6,12 @@ use crate::math::{log1p, pow, sqrt};
 
 // The optimal parameters of the further generalised remaining area estimator.
 const ETA: [f64; 4] =
-    [4.663135749698441, 2.137850286535751, 2.7811447941454626, 0.9824082439220764];
-const TAU: f64 = 0.8194911850376387;
+    [4.663135422063788, 2.1378502137958524, 2.781144650979996, 0.9824082545153715];
+const TAU: f64 = 0.8194911375910897;
 /// 2^-TAU.
-const STEP: f64 = 0.566641752696275;
+const STEP: f64 = 0.5666417713316728;
 /// Squared relative standard error times the number of registers.
-pub(super) const FGRA_VARIANCE: f64 = 0.6118931496978426;
+pub(super) const FGRA_VARIANCE: f64 = 0.6118931496978437;
 
 /// Contributions are added up as whole multiples of 2^-100, so their sum depends on no order.
 const UNIT: f64 = (1_u128 << 100) as f64;
@@ -200,61 +200,31 @@ const ML_ERROR: f64 = 0.760_862_100_272_518_2;
 const ML_BIAS: f64 = 0.481_473_765_277_200_67;
 
 /// The maximum likelihood estimate of 2^lg registers.
-pub(super) fn maximum_likelihood(registers: &[u8], lg: u8) -> f64 {
-    let m = registers.len() as f64;
-    // The likelihood is exp(-a x) times the product of (1 - exp(-x / 2^k))^counts[k].
-    let mut a = 0.0;
+pub(super) fn maximum_likelihood(registers: &[u8], tally: &Tally, lg: u8) -> f64 {
+    // The likelihood of x items a half-register is exp(-a x) times the product of
+    // (1 - exp(-x / 2^k))^counts[k].
     let mut counts = [0_u32; 64];
-    for &register in registers {
-        a += observe(register, &mut counts, lg);
-    }
+    registers.iter().for_each(|&register| observe(register, &mut counts, lg));
+    let last = 64 - usize::from(lg);
+    counts[last - 1] += core::mem::take(&mut counts[last]);
+    let m = registers.len() as f64;
+    let a = tally.change_probability() * 2.0 * m;
     let x = solve(a, &counts, 0.001 * ML_ERROR / sqrt(m));
-    (m * x / (1.0 + ML_BIAS / m)).min(18_446_744_073_709_551_616.0)
+    (2.0 * m * x / (1.0 + ML_BIAS / m)).min(18_446_744_073_709_551_616.0)
 }
 
-/// Counts the ranks that a register has, and returns the probability of those it has not.
-fn observe(register: u8, counts: &mut [u32; 64], lg: u8) -> f64 {
-    let half_to = |k: usize| 1.0 / (1_u64 << k) as f64;
-    let Some(middle) = register.checked_sub(4 * (lg + 1)) else {
-        return match 4 * (lg + 1) - register {
-            8 => {
-                counts[1] += 1;
-                0.5
-            }
-            4 => {
-                counts[2] += 1;
-                0.75
-            }
-            2 => {
-                counts[1] += 1;
-                counts[2] += 1;
-                0.25
-            }
-            _ => 1.0,
-        };
-    };
-    let mut missing = 0.0;
-    let rank = if register < 252 {
-        let rank = usize::from(middle >> 2) + 3;
-        counts[rank] += 1;
-        missing += half_to(rank);
-        rank
+/// Counts the ranks that a register has.
+fn observe(register: u8, counts: &mut [u32; 64], lg: u8) {
+    if let Some(middle) = register.checked_sub(4 * (lg + 1)) {
+        let rank = usize::from(middle >> 2);
+        counts[rank] += u32::from(register & 1);
+        counts[rank + 1] += u32::from(register >> 1 & 1);
+        counts[rank + 2] += 1;
     } else {
-        let rank = 65 - usize::from(lg);
-        counts[rank - 1] += 1;
-        rank
-    };
-    if register & 1 == 0 {
-        missing += half_to(rank - 2);
-    } else {
-        counts[rank - 2] += 1;
+        let below = 4 * (lg + 1) - register;
+        counts[0] += u32::from(below == 8 || below == 2);
+        counts[1] += u32::from(below == 4 || below == 2);
     }
-    if register & 2 == 0 {
-        missing += half_to(rank - 1);
-    } else {
-        counts[rank - 1] += 1;
-    }
-    missing
 }
 
 /// The x that maximises exp(-a x) prod (1 - exp(-x / 2^k))^b[k]: a secant iteration from below on

@@ -43,7 +43,7 @@ impl ThetaCompact {
     /// Where that gains nothing (no hash, or a single exact one) that of version 3.
     #[must_use]
     pub fn to_datasketches_compressed(&self) -> Vec<u8> {
-        if self.len() == 0 || (self.len() == 1 && self.is_exact()) {
+        if self.hashes().is_empty() || (self.len() == 1 && self.is_exact()) {
             return self.to_datasketches();
         }
         let mut before = 0;

@@ -96,6 +96,8 @@ impl Chart {
             .configure_mesh()
             .x_desc(&self.x)
             .y_desc(&self.y)
+            .x_label_formatter(&number)
+            .y_label_formatter(&number)
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.12))
             .draw()
@@ -110,11 +112,9 @@ impl Chart {
         }
         if lines.len() > 1 {
             let mut labels = chart.configure_series_labels();
-            labels
-                .background_style(WHITE.mix(0.8))
-                .border_style(TRANSPARENT)
-                .draw()
-                .map_err(shown)?;
+            labels.position(emptiest(points(), (low_x + high_x) / 2.0, (low_y + high_y) / 2.0));
+            labels.background_style(WHITE.mix(0.8)).border_style(TRANSPARENT);
+            labels.draw().map_err(shown)?;
         }
         root.present().map_err(shown)
     }
@@ -144,6 +144,7 @@ impl Chart {
             .x_label_formatter(&name)
             .x_desc(&self.x)
             .y_desc(&self.y)
+            .y_label_formatter(&number)
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.12))
             .draw()
@@ -168,6 +169,31 @@ fn write(
     let mut text = String::new();
     let written = draw(&mut text).and_then(|()| std::fs::write(path, &text).map_err(shown));
     written.map_err(|error| PlotError(format!("{}: {error}", path.display())))
+}
+
+/// The quarter of the chart with the fewest points: the legend hides least there.
+fn emptiest(
+    points: impl Iterator<Item = (f64, f64)>,
+    middle_x: f64,
+    middle_y: f64,
+) -> SeriesLabelPosition {
+    use SeriesLabelPosition::{LowerLeft, LowerRight, UpperLeft, UpperRight};
+    let mut quarters = [0_usize; 4];
+    for (x, y) in points {
+        quarters[usize::from(x < middle_x) + 2 * usize::from(y < middle_y)] += 1;
+    }
+    let least = (0..4).min_by_key(|&quarter| quarters[quarter]).unwrap_or(0);
+    [UpperRight, UpperLeft, LowerRight, LowerLeft][least].clone()
+}
+
+/// A label of an axis: `400 M`, `0.25`.
+fn number(value: &f64) -> String {
+    if value.abs() >= 1e4 {
+        crate::human::count(*value)
+    } else {
+        let text = format!("{value:.6}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
 }
 
 /// The ends of an axis, never empty, with a little room above.
@@ -235,6 +261,15 @@ mod tests {
         let bars = [("exact".to_owned(), 8.0), ("sketch".to_owned(), 1.0)];
         let text = drawn(|text| chart.draw_bars(text, &bars));
         assert!(text.contains("exact") && text.contains("sketch"));
+    }
+
+    #[test]
+    fn labels_are_short_and_the_legend_stays_out_of_the_way() {
+        let labels = [0.0, 0.25, 200.0, -3.0, 412e6].map(|value| number(&value));
+        assert_eq!(labels, ["0", "0.25", "200", "-3", "412 M"]);
+        let rising = (0..9).map(|n| (f64::from(n), f64::from(n)));
+        let corner = emptiest(rising.chain([(7.0, 3.9)]), 4.0, 4.0);
+        assert!(matches!(corner, SeriesLabelPosition::UpperLeft));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use alloc::vec::Vec;
 
+#[cfg(feature = "datasketches")]
+pub mod datasketches;
 #[cfg(any(feature = "distinct", feature = "datasketches", feature = "postgres"))]
 pub mod murmur3;
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 #[cfg(feature = "datasketches")]
 pub mod datasketches;
-#[cfg(any(feature = "datasketches", feature = "postgres"))]
+#[cfg(any(feature = "distinct", feature = "datasketches", feature = "postgres"))]
 pub mod murmur3;
 
 #[cfg(feature = "parquet")]

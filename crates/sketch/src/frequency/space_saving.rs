@@ -21,7 +21,7 @@ use crate::{Bounds, Incompatible, Item, Key, Merge, ParamError, Wire, kinds};
 /// stream-summary of the paper: counters of one count share a bucket, buckets are in order); a
 /// larger weight walks over the counts it overtakes, O(m) at worst.
 /// Not for: flat streams in little memory, where the floor `N / m` exceeds the counts looked for;
-/// there [`UnbiasedSpaceSaving`](super::UnbiasedSpaceSaving) still ranks right.
+/// there [`SetSpaceSaving`](super::SetSpaceSaving) ranks right all the same.
 ///
 /// ```
 /// use archstone_sketch::frequency::SpaceSaving;

@@ -163,7 +163,7 @@ impl Wire for BlockBloom {
 
     fn decode_from(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (seed, bytes) = block_bloom(input)?;
-        Ok(Self { seed, blocks: blocks(bytes) })
+        Ok(Self::of(seed, blocks(bytes)))
     }
 }
 serde_as_wire!([] BlockBloom);

@@ -94,7 +94,7 @@ pub fn csv<T: DeserializeOwned>(path: impl AsRef<Path>) -> impl Iterator<Item = 
     table(path.as_ref().to_path_buf(), b',', true)
 }
 
-/// [`csv`], tab-separated, without quoting.
+/// [`csv()`], tab-separated, without quoting.
 ///
 /// # Panics
 /// While iterating, when a row is not a `T`.

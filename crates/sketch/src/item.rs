@@ -31,7 +31,9 @@ pub trait Item {
 }
 
 /// An item that a sketch can keep and write down: owned, comparable, with its own encoding.
-pub trait Key: Item + Eq + Clone {
+///
+/// `Default` is what an empty slot holds; it is never reported.
+pub trait Key: Item + Eq + Clone + Default {
     /// The fewest bytes that [`write`](Key::write) writes: a decoder reserves no more than the
     /// input can hold.
     const LEAST: usize;

@@ -7,7 +7,7 @@
 // frequency
 pub(crate) const COUNT_MIN: u8 = 0x10;
 pub(crate) const SPACE_SAVING: u8 = 0x11;
-pub(crate) const SET_SPACE_SAVING: u8 = 0x12;
+pub(crate) const UNBIASED_SPACE_SAVING: u8 = 0x12;
 pub(crate) const LOSSY_COUNTING: u8 = 0x13;
 pub(crate) const MISRA_GRIES: u8 = 0x14;
 pub(crate) const EXACT: u8 = 0x15;

@@ -47,4 +47,4 @@ pub use merge::Merge;
 pub use wire::{DecodeError, Wire};
 
 #[cfg(feature = "frequency")]
-pub use frequency::CountMin;
+pub use frequency::{CountMin, Hitter, TopK};

@@ -1,9 +1,35 @@
 //! How often: counts of items and the most frequent ones.
 //!
 //! All guarantees are stated with N, the sum of the weights added.
+//!
+//! | question | sketch |
+//! |---|---|
+//! | how often was this item added? | [`CountMin`] (never too low) |
+//! | which are the k most frequent? | [`TopK`], which chooses |
+//! | ... with bounds that always hold | [`SpaceSaving`] |
+//! | ... on a flat stream in little memory | [`UnbiasedSpaceSaving`] |
+//! | which have more than a share s, none missed? | [`SpaceSaving::above`], [`LossyCounting`] |
+//! | the same, exchanged with Java or C++ | [`FrequentItems`] |
+//! | all counts exactly, memory as it comes | [`Exact`] |
 
 mod count_min;
 mod counter;
+mod dense;
+mod exact;
+mod frequent_items;
+mod hitter;
+mod index;
+mod lossy;
+mod space_saving;
+mod top_k;
+mod unbiased;
 
 pub use count_min::{CountMin, Layout, Update};
 pub use counter::Counter;
+pub use exact::Exact;
+pub use frequent_items::FrequentItems;
+pub use hitter::Hitter;
+pub use lossy::LossyCounting;
+pub use space_saving::SpaceSaving;
+pub use top_k::{Algorithm, TopK};
+pub use unbiased::UnbiasedSpaceSaving;

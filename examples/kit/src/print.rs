@@ -1,0 +1,284 @@
+//! The report for a reader.
+
+use crate::invariant::Record;
+use crate::report::{Report, Wall};
+use crate::table::Table;
+use crate::term::{self, Terminal, Tone, mark};
+use crate::value::Value;
+use crate::{Verdict, diagram, estimate, human};
+
+/// Lines of the summary: a screen of the old size, whole.
+const SUMMARY_LINES: usize = 24;
+
+/// The summary and the eight blocks, coloured for `terminal`.
+pub(crate) fn report(report: &Report, terminal: &Terminal) -> String {
+    let mut out = summary(report, terminal);
+    let blocks: [(&str, String); 8] = [
+        ("The problem in numbers", estimates(report, terminal)),
+        ("The architecture, and what flowed", architecture(report)),
+        ("The load run", load(report, terminal)),
+        ("Faults and recovery", faults(report, terminal)),
+        ("Invariants", invariants(report, terminal)),
+        ("Claims of the source document", claims(report, terminal)),
+        ("Trade-offs as experiments", trade_offs(report, terminal)),
+        ("Capacity plan", capacity(report, terminal)),
+    ];
+    for (number, (title, body)) in (1..).zip(blocks) {
+        let heading = format!("{number}  {title}");
+        out.push_str(&format!("\n{}\n\n", terminal.tone(Tone::Strong, &heading)));
+        let body = body.trim_end();
+        out.push_str(&terminal.paint(if body.is_empty() { "nothing to report" } else { body }));
+        out.push('\n');
+    }
+    out
+}
+
+/// What fits one screen: the answer, how it did, what to try.
+pub(crate) fn summary(report: &Report, terminal: &Terminal) -> String {
+    let head =
+        format!("{} {}: {}", report.design.number, report.design.system, report.design.title);
+    let how =
+        format!("seed {}, {}, {}", report.seed, report.scale, human::duration(report.wall.elapsed));
+    let gap = terminal.width.saturating_sub(term::width(&head) + term::width(&how)).max(2);
+    let mut top = vec![format!(
+        "{}{:gap$}{}",
+        terminal.tone(Tone::Strong, &head),
+        "",
+        terminal.tone(Tone::Dim, &how)
+    )];
+    if !report.without.is_empty() {
+        top.push(terminal.paint(&format!("{} without {}", mark::WARN, report.without.join(", "))));
+    }
+    top.push("─".repeat(terminal.width));
+
+    let facts = facts(report, terminal);
+    let next: Vec<String> = report.design.next.iter().take(3).map(|c| c.to_string()).collect();
+    let fixed = top.len() + facts.len() + next.len() + 2 + usize::from(!next.is_empty());
+    let room = SUMMARY_LINES.saturating_sub(fixed);
+    let answer = report.answer.render(terminal);
+    let mut answer: Vec<&str> = answer.lines().collect();
+    if answer.len() > room {
+        answer.truncate(room.saturating_sub(1));
+        answer.push("… more with --json");
+    }
+    let mut lines = top;
+    lines.extend(answer.iter().map(|line| terminal.paint(line)));
+    lines.push(String::new());
+    lines.extend(facts);
+    if !next.is_empty() {
+        lines.push(String::new());
+        let label = |at: usize| if at == 0 { "try next   " } else { "           " };
+        let command = |(at, text): (usize, &String)| {
+            format!("{}{}", terminal.tone(Tone::Dim, label(at)), text)
+        };
+        lines.extend(next.iter().enumerate().map(command));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn facts(report: &Report, terminal: &Terminal) -> Vec<String> {
+    let mut facts: Vec<(&str, String)> = Vec::new();
+    if let Some(rate) = report.wall.rate() {
+        let events = human::count(report.wall.events as f64);
+        facts.push(("speed", format!("{events} events, {} events/s", human::count(rate))));
+    }
+    if let Some(memory) = memory(&report.wall) {
+        facts.push(("memory", memory));
+    }
+    if let Some(worst) = &report.worst_error {
+        let (seen, bound) = (worst.seen.human(), worst.bound.human());
+        facts.push(("error", format!("{}: worst {seen}, bound {bound}", worst.what)));
+    }
+    facts.push(("invariants", invariant_line(&report.invariants)));
+    let met = report.claims.count(Verdict::Met);
+    let wrong = report.claims.count(Verdict::WrongFigure);
+    let all = report.claims.rows().len();
+    if all > 0 {
+        facts.push(("claims", format!("{met} of {all} met, {wrong} wrong figures shown")));
+    }
+    let fact = |(label, text): (&str, String)| {
+        let label = terminal.tone(Tone::Dim, &term::pad(label, 11));
+        format!("{label}{}", terminal.paint(&term::shorten(&text, terminal.width - 11)))
+    };
+    facts.into_iter().map(fact).collect()
+}
+
+fn memory(wall: &Wall) -> Option<String> {
+    let part = |(name, bytes): &(String, u64)| format!("{name} {}", human::bytes(*bytes));
+    let mut parts: Vec<String> = wall.memory.iter().map(part).collect();
+    parts.extend(wall.peak_rss.map(|bytes| format!("process peak {}", human::bytes(bytes))));
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn invariant_line(records: &[Record]) -> String {
+    let checks = human::count(records.iter().map(|record| record.checked as f64).sum());
+    let broken: Vec<&Record> = records.iter().filter(|record| record.violations > 0).collect();
+    match broken.first() {
+        None => format!("{} all {} held, {checks} checks", mark::GOOD, records.len()),
+        Some(first) => {
+            format!("{} {} of {} broke: {}", mark::BAD, broken.len(), records.len(), first.name)
+        }
+    }
+}
+
+fn estimates(report: &Report, terminal: &Terminal) -> String {
+    let mut table = Table::new(["id", "what", "document", "computed", "verdict"]);
+    for row in &report.estimates {
+        let verdict = match row.verdict() {
+            estimate::Verdict::Agrees => format!("{} agrees", mark::GOOD),
+            estimate::Verdict::NotGiven => format!("{} not given", mark::NONE),
+            estimate::Verdict::WrongUnit => format!("{} wrong unit", mark::WARN),
+            estimate::Verdict::WrongFigure => {
+                format!("{} {}", mark::WARN, row.off_by().unwrap_or_else(|| "wrong".to_owned()))
+            }
+        };
+        let computed = row.computed_text();
+        let texts = [&row.id, &row.what, &row.document, &computed, &verdict];
+        table.row(texts.map(|text| Value::from(text.as_str())));
+    }
+    if table.is_empty() { String::new() } else { table.render(terminal) }
+}
+
+fn architecture(report: &Report) -> String {
+    match diagram::fill(report.diagram.trim_matches('\n'), &report.flow) {
+        Ok(drawing) => drawing,
+        Err(problems) => format!("{}\n{} {}", report.diagram, mark::BAD, problems.join("; ")),
+    }
+}
+
+fn load(report: &Report, terminal: &Terminal) -> String {
+    let mut text = report.load.render(terminal);
+    for (title, latencies) in
+        [("virtual time", &report.latency), ("this machine's clock", &report.wall.latency)]
+    {
+        if latencies.is_empty() {
+            continue;
+        }
+        let mut table =
+            Table::new([&format!("latency, {title}")[..], "n", "p50", "p99", "p99.9", "max"]);
+        for (operation, p) in latencies.iter() {
+            let span = |nanos| Value::Span(std::time::Duration::from_nanos(nanos));
+            table.row([
+                operation.into(),
+                p.n.into(),
+                span(p.p50),
+                span(p.p99),
+                span(p.p999),
+                span(p.max),
+            ]);
+        }
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        text.push_str(&table.render(terminal));
+    }
+    text
+}
+
+fn faults(report: &Report, terminal: &Terminal) -> String {
+    let mut table = Table::new(["at", "fault", "effect", "recovered after"]);
+    for fault in &report.faults {
+        let span = |ms| Value::Span(std::time::Duration::from_millis(ms));
+        let recovered = fault.recovered_ms.map_or_else(|| "never".into(), span);
+        table.row([
+            span(fault.at_ms),
+            fault.kind.as_str().into(),
+            fault.effect.as_str().into(),
+            recovered,
+        ]);
+    }
+    if table.is_empty() { String::new() } else { table.render(terminal) }
+}
+
+fn invariants(report: &Report, terminal: &Terminal) -> String {
+    let mut table = Table::new(["invariant", "checked", "violations", "verdict"]);
+    for record in &report.invariants {
+        let verdict = match (record.checked, record.violations) {
+            (0, 0) => format!("{} never checked", mark::NONE),
+            (_, 0) => format!("{} held", mark::GOOD),
+            _ => format!("{} broke", mark::BAD),
+        };
+        table.row([
+            record.name.as_str().into(),
+            record.checked.into(),
+            record.violations.into(),
+            verdict.into(),
+        ]);
+    }
+    let mut text = if table.is_empty() { String::new() } else { table.render(terminal) };
+    for record in &report.invariants {
+        let Some(first) = &record.first_seed_event else { continue };
+        text.push_str(&format!(
+            "\n\n{} {}\n  seed {}, event {}: {}\n",
+            mark::BAD,
+            record.name,
+            first.seed,
+            first.event,
+            term::clean(&first.what)
+        ));
+        for event in &first.history {
+            text.push_str(&format!(
+                "    {}\n",
+                term::shorten(&term::clean(event), terminal.width - 4)
+            ));
+        }
+    }
+    let mut table = Table::new(["without", "breaks", "seen at seed"]);
+    for ablation in &report.ablations {
+        let broke = ablation.broke.as_deref().unwrap_or("nothing");
+        table.row([ablation.safeguard.as_str().into(), broke.into(), ablation.seed.into()]);
+    }
+    if !table.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(&table.render(terminal));
+    }
+    text
+}
+
+fn claims(report: &Report, terminal: &Terminal) -> String {
+    let mut table = Table::new(["id", "claim", "document", "found", "verdict"]);
+    for claim in report.claims.rows() {
+        let found = match (claim.measured_text(), claim.evidence.as_str()) {
+            (found, "") => found,
+            (found, evidence) if claim.measured == Value::Missing => {
+                let _ = found;
+                evidence.to_owned()
+            }
+            (found, evidence) => format!("{found} ({evidence})"),
+        };
+        table.row([
+            claim.id.as_str().into(),
+            claim.name.as_str().into(),
+            claim.document.as_str().into(),
+            found.into(),
+            claim.verdict.human().into(),
+        ]);
+    }
+    if table.is_empty() { String::new() } else { table.render(terminal) }
+}
+
+fn trade_offs(report: &Report, terminal: &Terminal) -> String {
+    let one = |trade: &crate::TradeOff| {
+        let question = term::wrap(&format!("{}  {}", trade.id, trade.question), terminal.width);
+        let finding = term::wrap(&trade.finding, terminal.width);
+        let table = trade.table.render(terminal);
+        format!("{}\n\n{table}\n\n{}", question.join("\n"), finding.join("\n"))
+    };
+    report.trade_offs.iter().map(one).collect::<Vec<_>>().join("\n\n\n")
+}
+
+fn capacity(report: &Report, terminal: &Terminal) -> String {
+    let mut table =
+        Table::new(["component", "one core here", "load", "cores", "engine at that size"]);
+    for row in &report.wall.capacity {
+        let rate = |value| format!("{} {}", human::count(value), row.unit);
+        table.row([
+            row.component.as_str().into(),
+            rate(row.per_core).into(),
+            rate(row.needed).into(),
+            row.cores().into(),
+            row.engine.as_str().into(),
+        ]);
+    }
+    if table.is_empty() { String::new() } else { table.render(terminal) }
+}

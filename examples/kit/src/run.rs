@@ -50,10 +50,20 @@ pub struct Safeguards {
 /// design's safeguards and backends. Ends the process on `--help` and on wrong flags.
 #[must_use]
 pub fn parse<C: clap::Parser>(design: &'static Design) -> C {
+    let about = format!("{} (design {}): {}", design.title, design.number, design.about);
+    // One help for -h and --help, and none of the parser's own doc comments in it.
+    let help = clap::Arg::new("help")
+        .short('h')
+        .long("help")
+        .help("Print this help")
+        .action(clap::ArgAction::HelpShort);
     let command = C::command()
         .name(design.system)
-        .about(format!("{} (design {}): {}", design.title, design.number, design.about))
+        .about(about)
+        .long_about(clap::builder::Resettable::Reset)
         .after_help(design.help())
+        .disable_help_flag(true)
+        .arg(help)
         .max_term_width(100);
     let matches = command.get_matches();
     C::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())

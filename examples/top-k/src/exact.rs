@@ -1,12 +1,14 @@
 //! The truth: a hash map with a limit, and an independent recount to check it by.
 
-use std::collections::HashMap;
+use crate::keys::Keys;
+use archstone_sketch::Merge;
+use archstone_sketch::frequency;
 
 /// Exact counts of up to `limit` distinct keys. One more, and the map is dropped: the memory of
 /// exact counting grows with the keys, and a run over an endless log must not.
 #[derive(Clone, Debug)]
 pub struct Exact {
-    counts: HashMap<Box<str>, u64, ahash::RandomState>,
+    counts: frequency::Exact<String>,
     limit: usize,
     total: u64,
     dropped_at: Option<u64>,
@@ -16,27 +18,32 @@ impl Exact {
     /// An empty map that holds at most `limit` keys.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { counts: HashMap::default(), limit, total: 0, dropped_at: None }
+        Self { counts: frequency::Exact::new(), limit, total: 0, dropped_at: None }
     }
 
     /// Counts one.
     #[inline]
     pub fn add(&mut self, key: &str) {
         self.total += 1;
-        if let Some(count) = self.counts.get_mut(key) {
-            *count += 1;
-        } else if self.dropped_at.is_none() {
-            self.admit(key);
+        if self.dropped_at.is_some() {
+            return;
+        }
+        self.counts.add(key);
+        if self.counts.len() > self.limit {
+            self.dropped_at = Some(self.total);
+            self.counts = frequency::Exact::new();
         }
     }
 
-    fn admit(&mut self, key: &str) {
-        if self.counts.len() < self.limit {
-            self.counts.insert(key.into(), 1);
-        } else {
-            self.dropped_at = Some(self.total);
-            self.counts = HashMap::default();
+    /// Adds all of `other`; `false`, and dropped, when that is more than the limit.
+    pub fn merge(&mut self, other: &Self) -> bool {
+        self.total += other.total;
+        let known = self.dropped_at.is_none() && other.dropped_at.is_none();
+        if !known || self.counts.merge(&other.counts).is_err() || self.counts.len() > self.limit {
+            self.dropped_at = self.dropped_at.or(Some(self.total));
+            self.counts = frequency::Exact::new();
         }
+        self.dropped_at.is_none()
     }
 
     /// At which event the limit was passed: from there on nothing is known exactly.
@@ -48,33 +55,31 @@ impl Exact {
     /// How often `key` was counted; `None` once the map is dropped.
     #[must_use]
     pub fn count(&self, key: &str) -> Option<u64> {
-        let known = self.dropped_at.is_none();
-        known.then(|| self.counts.get(key).copied().unwrap_or(0))
+        self.dropped_at.is_none().then(|| self.counts.count(key))
     }
 
     /// The `k` most frequent, by count and then by key; all of them for `usize::MAX`.
     #[must_use]
     pub fn top(&self, k: usize) -> Vec<(&str, u64)> {
-        let mut all: Vec<_> = self.iter().collect();
-        let order = |a: &(&str, u64), b: &(&str, u64)| b.1.cmp(&a.1).then(a.0.cmp(b.0));
-        if (1..all.len()).contains(&k) {
-            all.select_nth_unstable_by(k - 1, order);
-        }
+        // Equal counts at the end of the list are decided by the key, so that any two ways of
+        // counting give one answer: take all that tie with the last, then cut.
+        let last = self.kth(k);
+        let mut all: Vec<_> = self.iter().filter(|&(_, count)| count >= last).collect();
+        all.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         all.truncate(k);
-        all.sort_unstable_by(order);
         all
     }
 
-    /// All keys and counts, in no order.
+    /// All keys and counts, in the order of their first appearance.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.counts.iter().map(|(key, &count)| (&**key, count))
+        self.counts.iter().map(|hitter| (hitter.item.as_str(), hitter.count))
     }
 
     /// The count of the `k`-th most frequent: an answer with this count or more belongs in a
     /// top k, whichever of several equal ones it is.
     #[must_use]
     pub fn kth(&self, k: usize) -> u64 {
-        let mut counts: Vec<u64> = self.counts.values().copied().collect();
+        let mut counts: Vec<u64> = self.counts.iter().map(|hitter| hitter.count).collect();
         match counts.len().min(k) {
             0 => 0,
             k => *counts.select_nth_unstable_by(k - 1, |a, b| b.cmp(a)).1,
@@ -99,59 +104,30 @@ impl Exact {
         self.total
     }
 
-    /// Bytes held: the table at its load limit of 7/8, a control byte a slot, and the keys.
+    /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let slots = (self.counts.capacity() * 8).div_ceil(7);
-        let keys: usize = self.counts.keys().map(|key| key.len()).sum();
-        slots * (size_of::<(Box<str>, u64)>() + 1) + keys
+        self.counts.memory()
     }
 }
 
-/// `sort | uniq -c | sort -rn` without the map: every key is kept, sorted, and runs are counted.
-/// Two ways that share no code must agree.
-#[derive(Clone, Debug, Default)]
-pub struct SortUniq {
-    text: String,
-    ends: Vec<usize>,
-    full: bool,
+/// `sort | uniq -c | sort -rn` without a map: sorts every key and counts the runs. Two ways that
+/// share no code must agree. `None` when either knows nothing.
+#[must_use]
+pub fn equals_sort_uniq(exact: &Exact, keys: &Keys) -> Option<bool> {
+    let known = exact.dropped_at().is_none() && !keys.overflowed();
+    known.then(|| sort_uniq(keys) == exact.top(usize::MAX))
 }
 
-/// Text that the recount keeps at most: past it there is no recount, and the report says so.
-const RECOUNT_BYTES: usize = 256 << 20;
-
-impl SortUniq {
-    /// Keeps one key.
-    pub fn add(&mut self, key: &str) {
-        if self.full || self.text.len() + key.len() > RECOUNT_BYTES {
-            *self = Self { full: true, ..Self::default() };
-            return;
-        }
-        self.text.push_str(key);
-        self.ends.push(self.text.len());
-    }
-
-    /// Whether `exact` says the same for every key; `None` when the log was too large to keep.
-    #[must_use]
-    pub fn agrees_with(&self, exact: &Exact) -> Option<bool> {
-        if self.full || exact.dropped_at().is_some() {
-            return None;
-        }
-        Some(self.counts() == exact.top(usize::MAX))
-    }
-
-    /// The runs, by count and then by key.
-    #[must_use]
-    pub fn counts(&self) -> Vec<(&str, u64)> {
-        let mut start = 0;
-        let keys = self.ends.iter().map(|&end| &self.text[std::mem::replace(&mut start, end)..end]);
-        let mut keys: Vec<&str> = keys.collect();
-        keys.sort_unstable();
-        let mut runs: Vec<_> =
-            keys.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as u64)).collect();
-        runs.sort_by(|a, b| b.1.cmp(&a.1));
-        runs
-    }
+/// The runs of the sorted keys, by count and then by key.
+#[must_use]
+pub fn sort_uniq(keys: &Keys) -> Vec<(&str, u64)> {
+    let mut keys: Vec<&str> = keys.iter().collect();
+    keys.sort_unstable();
+    let mut runs: Vec<_> =
+        keys.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as u64)).collect();
+    runs.sort_by(|a, b| b.1.cmp(&a.1));
+    runs
 }
 
 #[cfg(test)]
@@ -173,15 +149,15 @@ mod tests {
 
     #[test]
     fn a_recount_finds_a_wrong_map() {
-        let (mut exact, mut recount) = (Exact::new(9), SortUniq::default());
+        let (mut exact, mut keys) = (Exact::new(9), Keys::default());
         for key in ["b", "a", "b", "", "c"] {
             exact.add(key);
-            recount.add(key);
+            keys.push(key);
         }
-        assert_eq!(recount.counts(), [("b", 2), ("", 1), ("a", 1), ("c", 1)]);
-        assert_eq!(recount.agrees_with(&exact), Some(true));
+        assert_eq!(sort_uniq(&keys), [("b", 2), ("", 1), ("a", 1), ("c", 1)]);
+        assert_eq!(equals_sort_uniq(&exact, &keys), Some(true));
         exact.add("c");
-        assert_eq!(recount.agrees_with(&exact), Some(false));
+        assert_eq!(equals_sort_uniq(&exact, &keys), Some(false));
     }
 
     #[test]

@@ -14,7 +14,7 @@ binary=$(cargo bench -q -p benches --features "$area" --bench compare --no-run -
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 valgrind --tool=callgrind --toggle-collect='*measured_section*' --callgrind-out-file="$work/out" \
   "$binary" "$area" --only "$id" --alone "$contender" --rounds "$rounds" >"$work/stdout" 2>"$work/stderr" ||
-  { cat "$work/stderr" >&2; exit 2; }
+  { grep -v '^==' "$work/stderr" >&2; exit 2; }
 operations=$(sed -n 's/^operations //p' "$work/stdout")
 instructions=$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$work/stderr")
 awk -v i="$instructions" -v n="$operations" -v who="$contender" -v id="$id" \

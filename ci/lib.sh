@@ -16,4 +16,4 @@ packages() { sed 's/^/-p /' | tr '\n' ' '; }
 skip() { echo "SKIPPED $(basename "$0" .sh): $*" >&2; exit 0; }
 
 # Shows a command before it runs.
-run() { echo "+ $*"; "$@"; }
+run() { echo "+ $*" >&2; "$@"; }

@@ -87,7 +87,10 @@ fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Stri
         area.entries.retain(|entry| !entry.id.starts_with(&traced));
     }
     if let Some(prefix) = &args.only {
-        area.entries.retain(|entry| entry.id.starts_with(prefix.as_str()));
+        area.entries.retain(|entry| match args.alone {
+            Some(_) => entry.id == *prefix,
+            None => entry.id.starts_with(prefix.as_str()),
+        });
         if area.entries.is_empty() {
             return Err(format!(
                 "no entry of area {} begins with {prefix}; --list names them",
@@ -174,7 +177,7 @@ fn alone(
     out: &mut dyn Write,
 ) -> Result<(), String> {
     let [Entry { id, kind: Kind::Race(make) }] = entries else {
-        return Err(format!("--alone needs --only to name one race, not {}", entries.len()));
+        return Err("--alone needs --only to name one race; --list names them".to_owned());
     };
     let mut runners = make(run).into_runners();
     let names: Vec<String> = runners.iter().map(|runner| runner.name().to_owned()).collect();

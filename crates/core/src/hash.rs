@@ -4,8 +4,8 @@
 //! mean equal bits on every machine, in every release, for ever. Integers are hashed as their 8
 //! little-endian bytes ([`hash_u64`]), strings as their raw UTF-8.
 //!
-//! Why XXH3-64 and not rapidhash v3: both pass the quality tests and cost the same within 20 %
-//! (`benches`, area `core`); XXH3 is faster on integers, has a written specification and
+//! Why XXH3-64 and not rapidhash v3: both pass the quality tests and cost the same within some 30 %
+//! (`benches`, area `core`); XXH3 has a written specification and
 //! implementations with equal answers in every language, and its form for 8-byte keys is a
 //! bijection: two different `u64` ids never collide. The specification is the "XXH3 algorithm
 //! overview" of the xxHash project (Yann Collet); the golden vectors were made by its C library.
@@ -19,6 +19,8 @@
 //! assert_eq!(hash(b"", 0), 0x2d06_8005_38d3_94c2);
 //! assert_eq!(hash_u64(42, 7), hash(&42_u64.to_le_bytes(), 7));
 //! ```
+
+use core::array;
 
 /// The default secret of the XXH3 specification.
 #[rustfmt::skip]
@@ -55,18 +57,26 @@ const STRIPES_A_BLOCK: usize = (SECRET.len() - STRIPE) / 8;
 
 /// The stable hash of `bytes` under `seed`.
 ///
-/// O(n); about 1 ns for 8 bytes, 2 ns for 20, 35 bytes a nanosecond for long inputs.
+/// O(n); 1 to 2 ns for 8 bytes, 3 to 6 for 40, then 30 bytes a nanosecond (`benches/RESULTS.md`).
 #[must_use]
-#[inline]
+#[inline(always)]
 pub fn hash(bytes: &[u8], seed: u64) -> u64 {
-    match bytes.len() {
-        0 => avalanche_xxh64(seed ^ secret64(56) ^ secret64(64)),
-        1..=3 => hash_1_to_3(bytes, seed),
-        4..=8 => hash_4_to_8(bytes, seed),
-        9..=16 => hash_9_to_16(bytes, seed),
-        17..=128 => hash_17_to_128(bytes, seed),
-        129..=240 => hash_129_to_240(bytes, seed),
-        _ => hash_long(bytes, seed),
+    // Short keys first; a jump table over the classes costs more than these comparisons.
+    let len = bytes.len();
+    if len <= 16 {
+        if len > 8 {
+            hash_9_to_16(bytes, seed)
+        } else if len >= 4 {
+            hash_4_to_8(bytes, seed)
+        } else if len > 0 {
+            hash_1_to_3(bytes, seed)
+        } else {
+            avalanche_xxh64(seed ^ secret64(56) ^ secret64(64))
+        }
+    } else if len <= 128 {
+        hash_17_to_128(bytes, seed)
+    } else {
+        hash_over_128(bytes, seed)
     }
 }
 
@@ -102,10 +112,9 @@ fn hash_1_to_3(bytes: &[u8], seed: u64) -> u64 {
 
 #[inline]
 fn hash_4_to_8(bytes: &[u8], seed: u64) -> u64 {
-    let len = bytes.len();
-    let first = u64::from(read32(bytes, 0));
-    let last = u64::from(read32(bytes, len - 4));
-    finish_4_to_8(last.wrapping_add(first << 32), len as u64, seed)
+    let first = u64::from(u32::from_le_bytes(*first(bytes)));
+    let last = u64::from(u32::from_le_bytes(*last(bytes)));
+    finish_4_to_8(last.wrapping_add(first << 32), bytes.len() as u64, seed)
 }
 
 #[inline]
@@ -122,71 +131,77 @@ const fn finish_4_to_8(input: u64, len: u64, seed: u64) -> u64 {
 
 #[inline]
 fn hash_9_to_16(bytes: &[u8], seed: u64) -> u64 {
-    let len = bytes.len();
     let flip_low = (secret64(24) ^ secret64(32)).wrapping_add(seed);
     let flip_high = (secret64(40) ^ secret64(48)).wrapping_sub(seed);
-    let low = read64(bytes, 0) ^ flip_low;
-    let high = read64(bytes, len - 8) ^ flip_high;
-    let acc = (len as u64)
+    let low = u64::from_le_bytes(*first(bytes)) ^ flip_low;
+    let high = u64::from_le_bytes(*last(bytes)) ^ flip_high;
+    let acc = (bytes.len() as u64)
         .wrapping_add(low.swap_bytes())
         .wrapping_add(high)
         .wrapping_add(fold(low, high));
     avalanche(acc)
 }
 
+/// Pairs of 16 bytes from both ends towards the middle; the pairs of a 17-byte key overlap.
 #[inline]
 fn hash_17_to_128(bytes: &[u8], seed: u64) -> u64 {
     let len = bytes.len();
     let mut acc = (len as u64).wrapping_mul(PRIME64_1);
-    // Pairs from both ends towards the middle; the pairs of a 17-byte key overlap.
-    let pairs = (len - 1) / 32;
-    for i in (0..=pairs).rev() {
-        acc = acc.wrapping_add(mix16(bytes, i * 16, i * 32, seed));
-        acc = acc.wrapping_add(mix16(bytes, len - 16 * (i + 1), i * 32 + 16, seed));
+    if len > 32 {
+        if len > 64 {
+            if len > 96 {
+                acc = acc.wrapping_add(mix16(first(&first::<64>(bytes)[48..]), 96, seed));
+                acc = acc.wrapping_add(mix16(first(last::<64>(bytes)), 112, seed));
+            }
+            acc = acc.wrapping_add(mix16(first(&first::<48>(bytes)[32..]), 64, seed));
+            acc = acc.wrapping_add(mix16(first(last::<48>(bytes)), 80, seed));
+        }
+        acc = acc.wrapping_add(mix16(first(&first::<32>(bytes)[16..]), 32, seed));
+        acc = acc.wrapping_add(mix16(first(last::<32>(bytes)), 48, seed));
     }
+    acc = acc.wrapping_add(mix16(first(bytes), 0, seed));
+    acc = acc.wrapping_add(mix16(last(bytes), 16, seed));
     avalanche(acc)
 }
 
-#[cold]
-fn hash_129_to_240(bytes: &[u8], seed: u64) -> u64 {
-    let len = bytes.len();
-    let mut acc = (len as u64).wrapping_mul(PRIME64_1);
-    for i in 0..8 {
-        acc = acc.wrapping_add(mix16(bytes, i * 16, i * 16, seed));
-    }
-    acc = avalanche(acc);
-    for i in 8..len / 16 {
-        acc = acc.wrapping_add(mix16(bytes, i * 16, (i - 8) * 16 + 3, seed));
-    }
-    avalanche(acc.wrapping_add(mix16(bytes, len - 16, 136 - 17, seed)))
+#[inline(never)]
+fn hash_over_128(bytes: &[u8], seed: u64) -> u64 {
+    if bytes.len() <= 240 { hash_129_to_240(bytes, seed) } else { hash_long(bytes, seed) }
 }
 
-#[cold]
+fn hash_129_to_240(bytes: &[u8], seed: u64) -> u64 {
+    let mut acc = (bytes.len() as u64).wrapping_mul(PRIME64_1);
+    let (head, rest) = bytes.split_at(128);
+    for (i, pair) in head.chunks_exact(16).enumerate() {
+        acc = acc.wrapping_add(mix16(first(pair), i * 16, seed));
+    }
+    acc = avalanche(acc);
+    for (i, pair) in rest.chunks_exact(16).enumerate() {
+        acc = acc.wrapping_add(mix16(first(pair), i * 16 + 3, seed));
+    }
+    avalanche(acc.wrapping_add(mix16(last(bytes), 136 - 17, seed)))
+}
+
 fn hash_long(bytes: &[u8], seed: u64) -> u64 {
     let len = bytes.len();
-    let secret = seeded_secret(seed);
+    let secret = if seed == 0 { SECRET } else { seeded_secret(seed) };
     let mut acc =
         [PRIME32_3, PRIME64_1, PRIME64_2, PRIME64_3, PRIME64_4, PRIME32_2, PRIME64_5, PRIME32_1];
     let block_len = STRIPE * STRIPES_A_BLOCK;
     let blocks = (len - 1) / block_len;
     let (whole, tail) = bytes.split_at(blocks * block_len);
     for block in whole.chunks_exact(block_len) {
-        for (n, stripe) in block.chunks_exact(STRIPE).enumerate() {
-            accumulate(&mut acc, stripe, &secret[n * 8..]);
-        }
-        scramble(&mut acc, &secret[secret.len() - STRIPE..]);
+        accumulate_all(&mut acc, block, &secret);
+        scramble(&mut acc, last(&secret));
     }
-    for (n, stripe) in tail[..tail.len() - 1].chunks_exact(STRIPE).enumerate() {
-        accumulate(&mut acc, stripe, &secret[n * 8..]);
-    }
+    accumulate_all(&mut acc, &tail[..tail.len() - 1], &secret);
     // The last 64 bytes, which may overlap the stripe before them.
-    accumulate(&mut acc, &bytes[len - STRIPE..], &secret[secret.len() - STRIPE - 7..]);
+    accumulate_1(&mut acc, last(bytes), first(&secret[secret.len() - STRIPE - 7..]));
 
+    let merge = words(first(&secret[11..]));
     let mut h = (len as u64).wrapping_mul(PRIME64_1);
     for i in 0..4 {
-        let low = acc[2 * i] ^ read64(&secret, 11 + 16 * i);
-        let high = acc[2 * i + 1] ^ read64(&secret, 19 + 16 * i);
-        h = h.wrapping_add(fold(low, high));
+        h = h.wrapping_add(fold(acc[2 * i] ^ merge[2 * i], acc[2 * i + 1] ^ merge[2 * i + 1]));
     }
     avalanche(h)
 }
@@ -194,37 +209,73 @@ fn hash_long(bytes: &[u8], seed: u64) -> u64 {
 fn seeded_secret(seed: u64) -> [u8; 192] {
     let mut secret = SECRET;
     for pair in secret.chunks_exact_mut(16) {
-        let low = read64(pair, 0).wrapping_add(seed);
-        let high = read64(pair, 8).wrapping_sub(seed);
+        let low = u64::from_le_bytes(*first(pair)).wrapping_add(seed);
+        let high = u64::from_le_bytes(*last(pair)).wrapping_sub(seed);
         pair[..8].copy_from_slice(&low.to_le_bytes());
         pair[8..].copy_from_slice(&high.to_le_bytes());
     }
     secret
 }
 
+/// The whole stripes of `bytes`, at most a block of them.
 #[inline(always)]
-fn accumulate(acc: &mut [u64; 8], stripe: &[u8], secret: &[u8]) {
+fn accumulate_all(acc: &mut [u64; 8], bytes: &[u8], secret: &[u8; 192]) {
+    let mut fours = bytes.chunks_exact(4 * STRIPE);
+    let mut keys = secret.windows(STRIPE + 3 * 8).step_by(4 * 8);
+    for (four, keys) in fours.by_ref().zip(keys.by_ref()) {
+        accumulate_4(acc, first(four), first(keys));
+    }
+    let at = secret.len().min(8 * ((bytes.len() / STRIPE) & !3));
+    let keys = secret[at..].windows(STRIPE).step_by(8);
+    for (stripe, key) in fours.remainder().chunks_exact(STRIPE).zip(keys) {
+        accumulate_1(acc, first(stripe), first(key));
+    }
+}
+
+/// Four stripes. Out of line, like the next, so that the lanes come from memory and go back there:
+/// the stores are what the compiler builds vectors from. Kept in registers over a loop it takes the
+/// lanes one by one.
+#[inline(never)]
+fn accumulate_4(acc: &mut [u64; 8], stripes: &[u8; 4 * STRIPE], keys: &[u8; STRIPE + 3 * 8]) {
+    let sum = lanes(*acc, first(&stripes[..]), first(&keys[..]));
+    let sum = lanes(sum, first(&stripes[STRIPE..]), first(&keys[8..]));
+    let sum = lanes(sum, first(&stripes[2 * STRIPE..]), first(&keys[16..]));
+    *acc = lanes(sum, first(&stripes[3 * STRIPE..]), first(&keys[24..]));
+}
+
+#[inline(never)]
+fn accumulate_1(acc: &mut [u64; 8], stripe: &[u8; STRIPE], key: &[u8; STRIPE]) {
+    *acc = lanes(*acc, stripe, key);
+}
+
+#[inline(always)]
+fn lanes(acc: [u64; 8], stripe: &[u8; STRIPE], key: &[u8; STRIPE]) -> [u64; 8] {
+    let (value, secret) = (words(stripe), words(key));
+    array::from_fn(|i| {
+        let key = value[i] ^ secret[i];
+        let product = (key & 0xFFFF_FFFF).wrapping_mul(key >> 32);
+        acc[i].wrapping_add(value[i ^ 1].wrapping_add(product))
+    })
+}
+
+#[inline(always)]
+fn scramble(acc: &mut [u64; 8], secret: &[u8; STRIPE]) {
+    let secret = words(secret);
     for i in 0..8 {
-        let value = read64(stripe, 8 * i);
-        let key = value ^ read64(secret, 8 * i);
-        acc[i ^ 1] = acc[i ^ 1].wrapping_add(value);
-        acc[i] = acc[i].wrapping_add((key & 0xFFFF_FFFF).wrapping_mul(key >> 32));
+        acc[i] = (acc[i] ^ (acc[i] >> 47) ^ secret[i]).wrapping_mul(PRIME32_1);
     }
 }
 
 #[inline(always)]
-fn scramble(acc: &mut [u64; 8], secret: &[u8]) {
-    for (i, lane) in acc.iter_mut().enumerate() {
-        let mixed = *lane ^ (*lane >> 47) ^ read64(secret, 8 * i);
-        *lane = mixed.wrapping_mul(PRIME32_1);
-    }
+fn words(bytes: &[u8; STRIPE]) -> [u64; 8] {
+    array::from_fn(|i| u64::from_le_bytes(*first(&bytes[8 * i..])))
 }
 
-/// 16 bytes of input at `at` under the secret at `secret_at`.
+/// 16 bytes of input under the secret at `secret_at`.
 #[inline(always)]
-fn mix16(bytes: &[u8], at: usize, secret_at: usize, seed: u64) -> u64 {
-    let low = read64(bytes, at) ^ secret64(secret_at).wrapping_add(seed);
-    let high = read64(bytes, at + 8) ^ secret64(secret_at + 8).wrapping_sub(seed);
+fn mix16(bytes: &[u8; 16], secret_at: usize, seed: u64) -> u64 {
+    let low = u64::from_le_bytes(*first(bytes)) ^ secret64(secret_at).wrapping_add(seed);
+    let high = u64::from_le_bytes(*last(bytes)) ^ secret64(secret_at + 8).wrapping_sub(seed);
     fold(low, high)
 }
 
@@ -258,16 +309,14 @@ const fn secret64(at: usize) -> u64 {
     secret32(at) as u64 | (secret32(at + 4) as u64) << 32
 }
 
+/// The first `N` bytes. Every caller has compared the length, so no check is left in the code.
 #[inline(always)]
-fn read32(bytes: &[u8], at: usize) -> u32 {
-    let mut word = [0; 4];
-    word.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(word)
+fn first<const N: usize>(bytes: &[u8]) -> &[u8; N] {
+    bytes.first_chunk().expect("the length was compared")
 }
 
+/// The last `N` bytes.
 #[inline(always)]
-fn read64(bytes: &[u8], at: usize) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(word)
+fn last<const N: usize>(bytes: &[u8]) -> &[u8; N] {
+    bytes.last_chunk().expect("the length was compared")
 }

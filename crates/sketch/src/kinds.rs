@@ -7,7 +7,7 @@
 // frequency
 pub(crate) const COUNT_MIN: u8 = 0x10;
 pub(crate) const SPACE_SAVING: u8 = 0x11;
-pub(crate) const UNBIASED_SPACE_SAVING: u8 = 0x12;
+pub(crate) const SET_SPACE_SAVING: u8 = 0x12;
 pub(crate) const LOSSY_COUNTING: u8 = 0x13;
 pub(crate) const MISRA_GRIES: u8 = 0x14;
 pub(crate) const EXACT: u8 = 0x15;
@@ -16,12 +16,21 @@ pub(crate) const COUNT_SKETCH: u8 = 0x17;
 pub(crate) const TOP_K: u8 = 0x18;
 
 // membership
+pub(crate) const BLOOM: u8 = 0x20;
+pub(crate) const BLOCK_BLOOM: u8 = 0x21;
+pub(crate) const COUNTING_BLOOM: u8 = 0x22;
+pub(crate) const SCALABLE_BLOOM: u8 = 0x23;
+pub(crate) const CUCKOO: u8 = 0x24;
+pub(crate) const BINARY_FUSE: u8 = 0x25;
 
 // distinct
 
 // quantiles
 
 // samples and similarity
+pub(crate) const RESERVOIR: u8 = 0x50;
+pub(crate) const WEIGHTED_RESERVOIR: u8 = 0x51;
+pub(crate) const MIN_HASH: u8 = 0x52;
 
 // windows and decay
 pub(crate) const WINDOWED: u8 = 0x60;

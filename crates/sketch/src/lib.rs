@@ -39,6 +39,8 @@ pub mod wire;
 
 #[cfg(feature = "frequency")]
 pub mod frequency;
+#[cfg(feature = "membership")]
+pub mod membership;
 
 pub use bounds::Bounds;
 pub use error::{Incompatible, ParamError};
@@ -48,3 +50,5 @@ pub use wire::{DecodeError, Wire};
 
 #[cfg(feature = "frequency")]
 pub use frequency::{CountMin, Hitter, TopK};
+#[cfg(feature = "membership")]
+pub use membership::{BinaryFuse, BlockBloom, Bloom, Cuckoo, Filter};

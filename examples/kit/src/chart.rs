@@ -154,12 +154,12 @@ mod tests {
         let points: Vec<_> = (0..=10).map(|n| (f64::from(n), f64::from(n))).collect();
         let text = line(&points, 24, 4);
         let rows: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
-        assert!(text.lines().next().unwrap().starts_with(" 10┤"), "{text}");
-        assert!(text.lines().last().unwrap().starts_with("  0┤"), "{text}");
+        assert!(text.lines().next().unwrap().starts_with(" 10.0┤"), "{text}");
+        assert!(text.lines().last().unwrap().starts_with("    0┤"), "{text}");
         let empty = '\u{2800}';
         assert_ne!(*rows[0].last().unwrap(), empty, "{text}");
-        assert_ne!(rows[3][4], empty, "{text}");
-        assert_eq!(rows[0][4], empty, "{text}");
+        assert_ne!(rows[3][6], empty, "{text}");
+        assert_eq!(rows[0][6], empty, "{text}");
     }
 
     #[test]

@@ -75,12 +75,19 @@ pub fn number(value: f64) -> String {
     let size = value.abs();
     if size >= 1e15 || (size > 0.0 && size < 1e-4) {
         format!("{value:.2e}")
-    } else if size >= 1000.0 || value == value.trunc() {
+    } else if size >= 999.5 || value == value.trunc() {
         let whole = thousands(size.round() as u64);
         if value < 0.0 { format!("-{whole}") } else { whole }
     } else {
         three_digits(value)
     }
+}
+
+/// Three significant digits always, so that a column of them lines up: `48.2`, `31.0`, `1,234`.
+#[must_use]
+pub fn measure(value: f64) -> String {
+    let whole = value != 0.0 && value.abs() < 999.5 && value == value.trunc();
+    if whole { three_digits(value) } else { number(value) }
 }
 
 /// `s` for any count but one: `format!("{n} row{}", plural(n))`.
@@ -187,6 +194,11 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(number(value), text);
         }
+        assert_eq!(number(999.999_9), "1,000");
+        assert_eq!(
+            [measure(31.0), measure(48.2), measure(0.0), measure(1e6)],
+            ["31.0", "48.2", "0", "1,000,000"]
+        );
         assert_eq!(thousands(u64::MAX), "18,446,744,073,709,551,615");
         assert_eq!(thousands(999), "999");
     }

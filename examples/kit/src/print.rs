@@ -71,6 +71,7 @@ pub(crate) fn summary(report: &Report, terminal: &Terminal) -> String {
 fn title(report: &Report, terminal: &Terminal) -> String {
     let design = report.design;
     let left = format!("{}  {}  {}", design.number, design.system, design.title);
+    let left = term::shorten(&left, terminal.width);
     let took = human::duration(report.wall.elapsed);
     let right = format!("seed {}, {}, {took}", report.seed, report.scale);
     let (left_width, right_width) = (term::width(&left), term::width(&right));
@@ -131,7 +132,12 @@ fn facts(report: &Report, terminal: &Terminal) -> Vec<String> {
     let wrong = report.claims.count(Verdict::WrongFigure);
     let all = report.claims.rows().len();
     if all > 0 {
-        facts.push(("claims", format!("{met} of {all} met, {wrong} wrong figures shown")));
+        let mut text = format!("{met} of {all} met");
+        if wrong > 0 {
+            let s = human::plural(wrong as u64);
+            text.push_str(&format!(", {wrong} figure{s} of the document wrong"));
+        }
+        facts.push(("claims", text));
     }
     let fact = |(label, text): (&str, String)| {
         let label = terminal.tone(Tone::Dim, &term::pad(label, LABEL));
@@ -151,7 +157,7 @@ fn invariant_line(records: &[Record]) -> String {
     let checks = human::count(records.iter().map(|record| record.checked as f64).sum());
     let broken: Vec<&Record> = records.iter().filter(|record| record.violations > 0).collect();
     match broken.first() {
-        None => format!("{} all {} held, {checks} checks", mark::GOOD, records.len()),
+        None => format!("{} all {} held in {checks} checks", mark::GOOD, records.len()),
         Some(first) => {
             format!("{} {} of {} broke: {}", mark::BAD, broken.len(), records.len(), first.name)
         }

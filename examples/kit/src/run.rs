@@ -96,11 +96,7 @@ pub fn run(
     for problem in report.claims.check_complete().err().unwrap_or_default() {
         eprintln!("warning: claims: {problem}");
     }
-    let text = if args.json {
-        report.to_json_text() + "\n"
-    } else {
-        crate::print::report(&report, &run.terminal)
-    };
+    let text = if args.json { report.to_json_text() + "\n" } else { report.to_text(&run.terminal) };
     if let Err(error) = io::stdout().lock().write_all(text.as_bytes()) {
         // `| head` closes the pipe when it has enough: that is no failure.
         if error.kind() != io::ErrorKind::BrokenPipe {

@@ -92,7 +92,7 @@ const RANKS_AN_EVENT: u64 = 40;
 const SAMPLE: usize = 1_000_000;
 
 /// `/item/00c0ffee.html`, the number a fixed scramble of the rank.
-fn fill(batch: &mut Keys, n: u64, law: &RankCurve, stream: &mut Stream) {
+pub fn fill(batch: &mut Keys, n: u64, law: &RankCurve, stream: &mut Stream) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     batch.clear();
     for _ in 0..n {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use archstone_sketch::{Item, TopK};
 use datasketches::frequencies::{ErrorType, FrequentItemsSketch};
 use heavykeeper::{BucketedTopK, CuckooTopK, TopK as HeavyKeeper};
 use topk::FilteredSpaceSaving;
@@ -18,22 +19,27 @@ use crate::workload::{count, words, zipf_keys};
 
 const K: usize = 100;
 const EVENTS: usize = 4 << 20;
-const OURS: &str = "archstone-sketch TopK, 64 KiB";
+const OURS: &str = "archstone-sketch TopK";
+/// P3's limits: the memory that ours is given, and what it must answer in it.
+const MEMORY: usize = 64 << 10;
+const MOST_ERROR: f64 = 0.001;
 
 pub(super) fn entries(area: &mut Area) {
     for (s, over_exact) in [(1.1, 1.0), (0.8, 2.0)] {
-        let goals = Goals { peers: 2.0, exact: over_exact };
+        let goals = Goals { peers: 2.0, exact: over_exact, quality: true };
         stream::<u64>(area, format!("sketch.P3/zipf{s}"), goals, move |_| {
             let workload = format!("top {K} of 4 Mi u64, Zipf {s} over 4 Mi ids");
             Ok((workload, zipf_keys(1, s, 4 << 20, EVENTS)))
         });
     }
-    let goals = Goals { peers: 1.3, exact: 1.0 / 1.2 };
+    let goals = Goals { peers: 1.3, exact: 1.0 / 1.2, quality: false };
     stream::<str>(area, "sketch.P4/words".to_owned(), goals, |_| {
         let words = words().map_err(|error| format!("testdata: {error}"))?;
         Ok((format!("top {K} of 577,155 words of War and Peace"), words))
     });
-    stream::<str>(area, "sketch.trace".to_owned(), Goals { peers: 0.0, exact: 0.0 }, |run| {
+    area.rows("sketch.P4/words/allocations", |_| vec![allocations_on_hit()]);
+    let goals = Goals { peers: 0.0, exact: 0.0, quality: false };
+    stream::<str>(area, "sketch.trace".to_owned(), goals, |run| {
         let trace = run.trace.as_ref().ok_or("no --trace was given")?;
         Ok((format!("top {K} of the lines of {}", trace.name), trace.keys.clone()))
     });
@@ -44,18 +50,45 @@ pub(super) fn entries(area: &mut Area) {
 struct Goals {
     peers: f64,
     exact: f64,
+    /// Whether recall, error and bytes have P3's limits.
+    quality: bool,
 }
 
 /// A borrowed key that every contender takes.
-trait Key: Hash + Eq + ToOwned<Owned: Ord + Clone + Hash + Borrow<Self> + 'static> + 'static {}
+trait Key: Item + Hash + Eq + ToOwned<Owned: Owned<Self>> + 'static {
+    fn ours() -> TopK<Self::Owned>;
+}
 
-impl Key for u64 {}
-impl Key for str {}
+trait Owned<Q: ?Sized>: archstone_sketch::Key + Ord + Hash + Borrow<Q> + 'static {}
+
+impl<T: archstone_sketch::Key + Ord + Hash + Borrow<Q> + 'static, Q: ?Sized> Owned<Q> for T {}
+
+impl Key for u64 {
+    fn ours() -> TopK<Self> {
+        TopK::with_memory(K, MEMORY).unwrap()
+    }
+}
+
+impl Key for str {
+    fn ours() -> TopK<String> {
+        TopK::new(K).unwrap()
+    }
+}
 
 trait Contender<Q: Key + ?Sized>: 'static {
     fn add(&mut self, key: &Q);
     /// At least the best `k`, with their counts, in any order.
     fn top(&self, k: usize) -> Vec<(Q::Owned, u64)>;
+}
+
+impl<Q: Key + ?Sized> Contender<Q> for TopK<Q::Owned> {
+    #[inline]
+    fn add(&mut self, key: &Q) {
+        self.add(key);
+    }
+    fn top(&self, _: usize) -> Vec<(Q::Owned, u64)> {
+        self.top().into_iter().map(|hitter| (hitter.item.clone(), hitter.count)).collect()
+    }
 }
 
 /// The baseline that needs no sketch.
@@ -164,6 +197,10 @@ fn lane<Q: Key + ?Sized, C: Contender<Q>>(
     }
 }
 
+fn ours<Q: Key + ?Sized>() -> Lane<Q> {
+    lane("ours", OURS, Class::Information, Q::ours)
+}
+
 /// Sizes as in the goals: what keeps the top 100 of these streams, or the nearest each can do.
 fn peers<Q: Key + ?Sized>() -> Vec<Lane<Q>> {
     use Class::{Exact as ExactMap, Information, Peer};
@@ -208,7 +245,7 @@ fn stream<Q: Key + ?Sized>(
 }
 
 fn race<Q: Key + ?Sized>(workload: String, events: &Events<Q>, goals: Goals) -> Race {
-    let mut race = Race::without_ours(workload, OURS, "not on main yet");
+    let mut race = Race::new(workload, (ours::<Q>().runner)(events));
     for lane in peers::<Q>() {
         let goal = match lane.class {
             Class::Peer => goals.peers,
@@ -264,20 +301,61 @@ fn quality<Q: Key + ?Sized>(
 ) -> Vec<Row> {
     let mut truth: Vec<(Q::Owned, u64)> = count(events.iter().cloned()).into_iter().collect();
     truth.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    let _ = goals;
-    let mut rows = Vec::new();
-    for lane in peers::<Q>() {
+    let judged = |lane: &Lane<Q>| {
         let (found, used) = (lane.answer)(events);
-        let quality = judge(&truth, &found, used);
-        for (name, unit, better, value) in [
-            ("recall", Unit::Ratio, Better::Higher, quality.recall),
-            ("error", Unit::Ratio, Better::Lower, quality.error),
-            ("bytes", Unit::Bytes, Better::Lower, quality.bytes),
-        ] {
+        judge(&truth, &found, used)
+    };
+    let ours = judged(&ours()).figures();
+    let mut rows = Vec::new();
+    let limits = [1.0, MOST_ERROR, MEMORY as f64];
+    for ((name, unit, better, value), limit) in ours.into_iter().zip(limits) {
+        let subject = Subject::new(&format!("{id}/{name}"), workload, unit, better);
+        let side = Side::new(OURS, value);
+        rows.push(if goals.quality {
+            subject.limit(side, limit)
+        } else {
+            subject.information(side)
+        });
+    }
+    for lane in peers::<Q>() {
+        let figures = judged(&lane).figures();
+        for ((name, unit, better, value), (.., our_value)) in figures.into_iter().zip(ours) {
             let subject =
                 Subject::new(&format!("{id}/{name}/{}", lane.suffix), workload, unit, better);
-            rows.push(subject.against(Side::missing(OURS), Side::new(lane.name, value), None));
+            let peer = Side::new(lane.name, value);
+            rows.push(subject.against(Side::new(OURS, our_value), peer, None));
         }
     }
     rows
+}
+
+impl Quality {
+    fn figures(&self) -> [(&'static str, Unit, Better, f64); 3] {
+        [
+            ("recall", Unit::Ratio, Better::Higher, self.recall),
+            ("error", Unit::Ratio, Better::Lower, self.error),
+            ("bytes", Unit::Bytes, Better::Lower, self.bytes),
+        ]
+    }
+}
+
+/// A word that is tracked already is counted without an allocation.
+fn allocations_on_hit() -> Row {
+    let workload = "the 100 most frequent words once more";
+    let subject =
+        Subject::new("sketch.P4/words/allocations", workload, Unit::Count, Better::Lower);
+    let Ok(words) = words() else {
+        return subject.limit(Side::missing(OURS), 0.0).could_not_run("testdata is not there");
+    };
+    let mut sketch = str::ours();
+    words.iter().for_each(|word| {
+        sketch.add(word.as_str());
+    });
+    let tracked: Vec<String> = sketch.top().into_iter().map(|hit| hit.item.clone()).collect();
+    let ((), used) = memory::used(|| {
+        tracked.iter().for_each(|word| {
+            sketch.add(word.as_str());
+        });
+    });
+    subject.limit(Side::new(OURS, used.allocations as f64), 0.0)
 }

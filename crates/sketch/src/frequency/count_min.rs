@@ -35,6 +35,8 @@ pub struct CountMin<C: Counter = u32> {
     /// Logarithm of the width (rows) or of the number of lines.
     lg: u32,
     depth: u32,
+    /// `layout`, `update` and `depth` in one, for the branch of the fast path.
+    four_plain_rows: bool,
     seed: u64,
     total: u64,
 }
@@ -63,10 +65,8 @@ pub enum Update {
     Conservative,
 }
 
-/// Odd multipliers, one a row: the column of row r is the top bits of `hash * ROWS[r]`
-/// (multiply-shift, Dietzfelbinger et al. 1997), so that a pair that collides in one row has no
-/// reason to collide in another. Known mixing constants, all odd.
-const ROWS: [u64; CountMin::<u32>::MAX_DEPTH as usize] = [
+/// Odd multipliers, one for each further 64 bits that the rows of an item need.
+const WORDS: [u64; CountMin::<u32>::MAX_DEPTH as usize / 2] = [
     0x9E37_79B9_7F4A_7C15,
     0xC2B2_AE3D_27D4_EB4F,
     0x1656_67B1_9E37_79F9,
@@ -75,14 +75,6 @@ const ROWS: [u64; CountMin::<u32>::MAX_DEPTH as usize] = [
     0xE703_7ED1_A0B4_28DB,
     0x8EBC_6AF0_9C88_C6E3,
     0x5899_65CC_7537_4CC3,
-    0x1D8E_4E27_C47D_124F,
-    0xEB44_ACCA_B455_D165,
-    0x2545_F491_4F6C_DD1D,
-    0x369D_EA0F_31A5_3F85,
-    0xBF58_476D_1CE4_E5B9,
-    0x94D0_49BB_1331_11EB,
-    0xFF51_AFD7_ED55_8CCD,
-    0xC4CE_B9FE_1A85_EC53,
 ];
 
 /// Cells of an item in the [`Layout::Line`] form, one in each quarter of the line.
@@ -148,14 +140,21 @@ impl<C: Counter> CountMin<C> {
     }
 
     fn build(layout: Layout, lg: u32, depth: u32) -> Self {
-        let table = Table::new(cells::<C>(layout, lg, depth));
-        Self { table, layout, update: Update::Plain, lg, depth, seed: 0, total: 0 }
+        let table = empty(layout, lg, depth);
+        Self::of(table, (layout, Update::Plain, lg, depth), 0, 0)
+    }
+
+    const fn of(table: Table<C>, shape: Shape, seed: u64, total: u64) -> Self {
+        let (layout, update, lg, depth) = shape;
+        let four_plain_rows = matches!(shape, (Layout::Rows, Update::Plain, _, 4));
+        Self { table, layout, update, lg, depth, four_plain_rows, seed, total }
     }
 
     /// The same shape with conservative updates; what was counted so far is kept.
     #[must_use]
     pub const fn conservative(mut self) -> Self {
         self.update = Update::Conservative;
+        self.four_plain_rows = false;
         self
     }
 
@@ -192,47 +191,19 @@ impl<C: Counter> CountMin<C> {
     pub fn add_hash(&mut self, hash: u64, n: u64) {
         self.total = self.total.saturating_add(n);
         let n = C::clamp_from(n);
-        match (self.layout, self.update) {
-            (Layout::Rows, Update::Plain) => {
-                if self.depth == 4 {
-                    self.add_rows::<4>(hash, n);
-                } else {
-                    for row in 0..self.depth {
-                        let cell = self.table.cell(column(hash, row, self.lg));
-                        *cell = cell.plus(n);
-                    }
+        let lg = self.lg;
+        match &mut self.table {
+            // The usual shape alone is worth the caller's registers.
+            Table::Rows(cells) if self.four_plain_rows => {
+                for cell in four_columns(hash, lg) {
+                    cells[cell] = cells[cell].plus(n);
                 }
             }
-            (Layout::Rows, Update::Conservative) => {
-                let raised = self.count_hash(hash).plus(n);
-                for row in 0..self.depth {
-                    let cell = self.table.cell(column(hash, row, self.lg));
-                    *cell = raised.max(*cell);
-                }
+            Table::Rows(cells) => add_rows(cells, (self.update, lg, self.depth), hash, n),
+            Table::Lines(lines) => {
+                let (line, cells) = line_cells::<C>(hash, lg);
+                add_line(lines[line].cells_mut(), self.update, cells, n);
             }
-            (Layout::Line, update) => {
-                let (line, cells) = line_cells::<C>(hash, self.lg);
-                let line = self.table.line_mut(line);
-                if update == Update::Plain {
-                    for cell in cells {
-                        line[cell] = line[cell].plus(n);
-                    }
-                } else {
-                    let [a, b, c, d] = cells.map(|cell| line[cell]);
-                    let raised = a.min(b).min(c.min(d)).plus(n);
-                    for cell in cells {
-                        line[cell] = raised.max(line[cell]);
-                    }
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn add_rows<const D: u32>(&mut self, hash: u64, n: C) {
-        for row in 0..D {
-            let cell = self.table.cell(column(hash, row, self.lg));
-            *cell = cell.plus(n);
         }
     }
 
@@ -245,17 +216,18 @@ impl<C: Counter> CountMin<C> {
     /// [`count`](Self::count) by [`digest`](Item::digest).
     #[inline]
     pub fn count_hash(&self, hash: u64) -> C {
-        if self.layout == Layout::Line {
-            let (line, cells) = line_cells::<C>(hash, self.lg);
-            let line = self.table.line(line);
-            let [a, b, c, d] = cells.map(|cell| line[cell]);
-            return a.min(b).min(c.min(d));
+        match &self.table {
+            Table::Rows(cells) if self.depth == 4 => {
+                let [a, b, c, d] = four_columns(hash, self.lg).map(|cell| cells[cell]);
+                a.min(b).min(c.min(d))
+            }
+            Table::Rows(cells) => least(cells, self.lg, self.depth, hash),
+            Table::Lines(lines) => {
+                let (line, cells) = line_cells::<C>(hash, self.lg);
+                let [a, b, c, d] = cells.map(|cell| lines[line].cells()[cell]);
+                a.min(b).min(c.min(d))
+            }
         }
-        let mut least = self.table.get(column(hash, 0, self.lg));
-        for row in 1..self.depth {
-            least = least.min(self.table.get(column(hash, row, self.lg)));
-        }
-        least
     }
 
     /// The estimate and both its bounds.
@@ -270,12 +242,12 @@ impl<C: Counter> CountMin<C> {
         let count = self.count_hash(hash);
         let estimate = count.get() as f64;
         let upper = if count == C::MAX { f64::INFINITY } else { estimate };
-        let error = match (self.layout, self.update) {
-            (Layout::Line, Update::Plain) => {
+        let error = match (&self.table, self.update) {
+            (Table::Lines(lines), Update::Plain) => {
                 let (line, _) = line_cells::<C>(hash, self.lg);
-                let quarter = self.table.line(line).len() / LINE_DEPTH as usize;
-                let cells = self.table.line(line)[..quarter].iter();
-                let load: f64 = cells.map(|&cell| cell.get() as f64).sum();
+                let line: &[C] = lines[line].cells();
+                let quarter = line.iter().take(line.len() / LINE_DEPTH as usize);
+                let load: f64 = quarter.map(|cell| cell.get() as f64).sum();
                 math::ceil(load * core::f64::consts::E / 4.0)
             }
             _ => self.error() as f64,
@@ -349,6 +321,9 @@ impl<C: Counter> CountMin<C> {
     }
 }
 
+/// Layout, update, logarithm and depth.
+type Shape = (Layout, Update, u32, u32);
+
 /// `(log2 of the width, depth)` for an error.
 fn shape(eps: f64, delta: f64) -> Result<(u32, u32), ParamError> {
     let finest = 1.0 / f64::from(1 << 25);
@@ -359,6 +334,13 @@ fn shape(eps: f64, delta: f64) -> Result<(u32, u32), ParamError> {
     Ok(((width as u64).next_power_of_two().ilog2(), depth as u32))
 }
 
+fn empty<C: Counter>(layout: Layout, lg: u32, depth: u32) -> Table<C> {
+    match layout {
+        Layout::Rows => Table::rows((depth as usize) << lg),
+        Layout::Line => Table::lines(1 << lg),
+    }
+}
+
 const fn cells<C: Counter>(layout: Layout, lg: u32, depth: u32) -> usize {
     match layout {
         Layout::Rows => (depth as usize) << lg,
@@ -366,28 +348,91 @@ const fn cells<C: Counter>(layout: Layout, lg: u32, depth: u32) -> usize {
     }
 }
 
-/// The cell of row `row`.
+/// The cells of rows 2 j and 2 j + 1: the halves of the hash for the first two, then the halves of
+/// the folded products of the hash with odd constants. So a pair of items that meets in some rows
+/// has no reason to meet in the others, and two rows cost one multiplication.
 #[inline(always)]
+const fn two_columns(hash: u64, j: u32, lg: u32) -> [usize; 2] {
+    let word = if j == 0 {
+        hash
+    } else {
+        let product = (hash as u128).wrapping_mul(WORDS[j as usize] as u128);
+        product as u64 ^ (product >> 64) as u64
+    };
+    let mask = (1 << lg) - 1;
+    let row = 2 * j as usize;
+    [row << lg | word as usize & mask, (row + 1) << lg | (word >> 32) as usize & mask]
+}
+
+#[inline(always)]
+const fn four_columns(hash: u64, lg: u32) -> [usize; 4] {
+    let ([a, b], [c, d]) = (two_columns(hash, 0, lg), two_columns(hash, 1, lg));
+    [a, b, c, d]
+}
+
+/// The cell of an item in `row`.
 const fn column(hash: u64, row: u32, lg: u32) -> usize {
-    // Two shifts, so that a width of one (lg = 0) does not shift by 64.
-    let column = hash.wrapping_mul(ROWS[row as usize]) >> 1 >> (63 - lg);
-    (row as usize) << lg | column as usize
+    two_columns(hash, row / 2, lg)[row as usize % 2]
 }
 
 /// The line and one cell in each of its quarters.
 #[inline(always)]
 const fn line_cells<C: Counter>(hash: u64, lg: u32) -> (usize, [usize; 4]) {
-    let line = hash.wrapping_mul(ROWS[0]) >> 1 >> (63 - lg);
-    let choice = hash.wrapping_mul(ROWS[1]) >> 56;
+    let line = (hash >> 32) & ((1 << lg) - 1);
     let bits = C::LG_LINE - 2;
     let mask = (1 << bits) - 1;
     let mut cells = [0; 4];
     let mut quarter = 0;
     while quarter < 4 {
-        cells[quarter] = quarter << bits | (choice >> (2 * quarter)) as usize & mask;
+        cells[quarter] = quarter << bits | (hash >> (2 * quarter)) as usize & mask;
         quarter += 1;
     }
     (line as usize, cells)
+}
+
+#[inline(never)]
+fn add_rows<C: Counter>(cells: &mut [C], shape: (Update, u32, u32), hash: u64, n: C) {
+    let (update, lg, depth) = shape;
+    if update == Update::Plain {
+        for row in 0..depth {
+            let cell = &mut cells[column(hash, row, lg)];
+            *cell = cell.plus(n);
+        }
+    } else if depth == 4 {
+        let at = four_columns(hash, lg);
+        let [a, b, c, d] = at.map(|cell| cells[cell]);
+        let raised = a.min(b).min(c.min(d)).plus(n);
+        for (cell, old) in at.into_iter().zip([a, b, c, d]) {
+            cells[cell] = raised.max(old);
+        }
+    } else {
+        let raised = least(cells, lg, depth, hash).plus(n);
+        for row in 0..depth {
+            let cell = &mut cells[column(hash, row, lg)];
+            *cell = raised.max(*cell);
+        }
+    }
+}
+
+#[inline]
+fn add_line<C: Counter>(line: &mut [C], update: Update, cells: [usize; 4], n: C) {
+    let old = cells.map(|cell| line[cell]);
+    if update == Update::Plain {
+        for (cell, old) in cells.into_iter().zip(old) {
+            line[cell] = old.plus(n);
+        }
+    } else {
+        let [a, b, c, d] = old;
+        let raised = a.min(b).min(c.min(d)).plus(n);
+        for (cell, old) in cells.into_iter().zip(old) {
+            line[cell] = raised.max(old);
+        }
+    }
+}
+
+fn least<C: Counter>(cells: &[C], lg: u32, depth: u32, hash: u64) -> C {
+    let first = cells[column(hash, 0, lg)];
+    (1..depth).map(|row| cells[column(hash, row, lg)]).fold(first, C::min)
 }
 
 impl<C: Counter> Merge for CountMin<C> {
@@ -413,10 +458,7 @@ impl<C: Counter> Wire for CountMin<C> {
         out.u8(self.depth as u8);
         out.u64(self.seed);
         out.varint(self.total);
-        let used = cells::<C>(self.layout, self.lg, self.depth);
-        for cell in self.table.cells().take(used) {
-            out.varint(cell.get());
-        }
+        self.table.write(out);
     }
 
     fn decode_from(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -445,11 +487,11 @@ impl<C: Counter> Wire for CountMin<C> {
         }
         let seed = input.u64("seed")?;
         let total = input.varint("total")?;
-        let table = Table::<C>::read(input, cells::<C>(layout, lg, depth))?;
-        if table.cells().any(|cell| cell.get() > total) {
-            return Err(input.error("cells", Why::Invalid("more than the total")));
-        }
-        Ok(Self { table, layout, update, lg, depth, seed, total })
+        // Each cell takes at least a byte: nothing is reserved before they are there.
+        input.clone().bytes(cells::<C>(layout, lg, depth), "cells")?;
+        let mut table = empty(layout, lg, depth);
+        table.read(input, total)?;
+        Ok(Self::of(table, (layout, update, lg, depth), seed, total))
     }
 }
 

@@ -1,6 +1,7 @@
+use alloc::boxed::Box;
 use core::fmt::Debug;
 
-use archstone_core::bytes::{DecodeError, Reader};
+use archstone_core::bytes::{DecodeError, Reader, Writer};
 
 /// A cell of a counting table: `u32` or `u64`. Both stop at their maximum.
 pub trait Counter:
@@ -62,73 +63,106 @@ impl Counter for u64 {
     }
 }
 
-/// A table of cells that starts on a cache line, so that 64 bytes of it are one miss.
+/// The cells of a table: rows as one slice, or lines that start on a cache line each, so that 64
+/// bytes are one miss.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Table<C: Counter> {
-    lines: alloc::boxed::Box<[Aligned<C::Line>]>,
+pub(super) enum Table<C: Counter> {
+    Rows(Box<[C]>),
+    Lines(Box<[Aligned<C::Line>]>),
 }
 
 #[repr(align(64))]
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Aligned<L>(L);
+pub(super) struct Aligned<L>(L);
 
 impl<C: Counter> Table<C> {
-    /// At least `cells` zeros.
-    pub(super) fn new(cells: usize) -> Self {
-        let lines = cells.div_ceil(1 << C::LG_LINE);
-        Self { lines: alloc::vec![Aligned(C::EMPTY); lines].into() }
+    pub(super) fn rows(cells: usize) -> Self {
+        Self::Rows(alloc::vec![C::default(); cells].into())
     }
 
-    #[inline(always)]
-    pub(super) fn get(&self, cell: usize) -> C {
-        self.lines[cell >> C::LG_LINE].0.as_ref()[cell & ((1 << C::LG_LINE) - 1)]
+    pub(super) fn lines(lines: usize) -> Self {
+        Self::Lines(alloc::vec![Aligned(C::EMPTY); lines].into())
     }
 
-    #[inline(always)]
-    pub(super) fn cell(&mut self, cell: usize) -> &mut C {
-        &mut self.lines[cell >> C::LG_LINE].0.as_mut()[cell & ((1 << C::LG_LINE) - 1)]
-    }
-
-    #[inline(always)]
-    pub(super) fn line(&self, line: usize) -> &[C] {
-        self.lines[line].0.as_ref()
-    }
-
-    #[inline(always)]
-    pub(super) fn line_mut(&mut self, line: usize) -> &mut [C] {
-        self.lines[line].0.as_mut()
-    }
-
+    /// All cells in their order.
     pub(super) fn cells(&self) -> impl Iterator<Item = C> + '_ {
-        self.lines.iter().flat_map(|line| line.0.as_ref().iter().copied())
+        let (rows, lines): (&[C], &[Aligned<C::Line>]) = match self {
+            Self::Rows(cells) => (cells, &[]),
+            Self::Lines(lines) => (&[], lines),
+        };
+        rows.iter().chain(lines.iter().flat_map(|line| line.0.as_ref())).copied()
+    }
+
+    fn cells_mut(&mut self) -> impl Iterator<Item = &mut C> {
+        let (rows, lines): (&mut [C], &mut [Aligned<C::Line>]) = match self {
+            Self::Rows(cells) => (cells, &mut []),
+            Self::Lines(lines) => (&mut [], lines),
+        };
+        rows.iter_mut().chain(lines.iter_mut().flat_map(|line| line.0.as_mut()))
     }
 
     pub(super) fn add_table(&mut self, other: &Self) {
-        for (ours, theirs) in self.lines.iter_mut().zip(&other.lines) {
-            for (a, b) in ours.0.as_mut().iter_mut().zip(theirs.0.as_ref()) {
-                *a = a.plus(*b);
+        match (self, other) {
+            (Self::Rows(ours), Self::Rows(theirs)) => add_cells(ours, theirs),
+            (Self::Lines(ours), Self::Lines(theirs)) => {
+                for (ours, theirs) in ours.iter_mut().zip(theirs) {
+                    add_cells(ours.0.as_mut(), theirs.0.as_ref());
+                }
             }
+            _ => debug_assert!(false, "tables of one layout"),
         }
     }
 
     pub(super) fn clear(&mut self) {
-        self.lines.fill(Aligned(C::EMPTY));
+        match self {
+            Self::Rows(cells) => cells.fill(C::default()),
+            Self::Lines(lines) => lines.fill(Aligned(C::EMPTY)),
+        }
     }
 
     pub(super) const fn memory(&self) -> usize {
-        self.lines.len() * 64
+        match self {
+            Self::Rows(cells) => cells.len() * size_of::<C>(),
+            Self::Lines(lines) => lines.len() * 64,
+        }
     }
 
-    /// `cells` varints; the input must hold a byte for each before anything is reserved.
-    pub(super) fn read(input: &mut Reader<'_>, cells: usize) -> Result<Self, DecodeError> {
-        if cells > input.remaining() {
-            input.clone().bytes(cells, "cells")?;
+    pub(super) fn write(&self, out: &mut Writer) {
+        for cell in self.cells() {
+            out.varint(cell.get());
         }
-        let mut table = Self::new(cells);
-        for cell in 0..cells {
-            let limit = C::MAX.get();
-            *table.cell(cell) = C::clamp_from(input.varint_up_to(limit, "cell")?);
+    }
+
+    /// Fills a fresh table, none of whose cells may be over `limit`.
+    pub(super) fn read(&mut self, input: &mut Reader<'_>, limit: u64) -> Result<(), DecodeError> {
+        let limit = limit.min(C::MAX.get());
+        for cell in self.cells_mut() {
+            *cell = C::clamp_from(input.varint_up_to(limit, "cell")?);
         }
-        Ok(table)
+        Ok(())
+    }
+}
+
+impl<L> Aligned<L> {
+    #[inline(always)]
+    pub(super) fn cells<C>(&self) -> &[C]
+    where
+        L: AsRef<[C]>,
+    {
+        self.0.as_ref()
+    }
+
+    #[inline(always)]
+    pub(super) fn cells_mut<C>(&mut self) -> &mut [C]
+    where
+        L: AsMut<[C]>,
+    {
+        self.0.as_mut()
+    }
+}
+
+fn add_cells<C: Counter>(ours: &mut [C], theirs: &[C]) {
+    for (a, b) in ours.iter_mut().zip(theirs) {
+        *a = a.plus(*b);
     }
 }

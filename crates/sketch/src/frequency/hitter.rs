@@ -7,7 +7,7 @@ use crate::Bounds;
 /// `truth >= count - error` always. Whether `truth <= count` too is said by the sketch that
 /// reports it: always for [`SpaceSaving`](super::SpaceSaving), [`LossyCounting`](super::LossyCounting)
 /// and [`FrequentItems`](super::FrequentItems); for
-/// [`UnbiasedSpaceSaving`](super::UnbiasedSpaceSaving) the count is right on average.
+/// [`SetSpaceSaving`](super::SetSpaceSaving) on average.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hitter<'a, T> {
     /// The item.

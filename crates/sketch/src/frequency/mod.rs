@@ -7,7 +7,8 @@
 //! | how often was this item added? | [`CountMin`] (never too low) |
 //! | which are the k most frequent? | [`TopK`], which chooses |
 //! | ... with bounds that always hold | [`SpaceSaving`] |
-//! | ... on a flat stream in little memory | [`UnbiasedSpaceSaving`] |
+//! | ... fastest, on flat streams too, in little memory | [`SetSpaceSaving`] |
+//! | how much do the items of a group have together? | [`SetSpaceSaving::unbiased`] |
 //! | which have more than a share s, none missed? | [`SpaceSaving::above`], [`LossyCounting`] |
 //! | the same, exchanged with Java or C++ | [`FrequentItems`] |
 //! | all counts exactly, memory as it comes | [`Exact`] |
@@ -20,9 +21,9 @@ mod frequent_items;
 mod hitter;
 mod index;
 mod lossy;
+mod set_space_saving;
 mod space_saving;
 mod top_k;
-mod unbiased;
 
 pub use count_min::{CountMin, Layout, Update};
 pub use counter::Counter;
@@ -30,6 +31,6 @@ pub use exact::Exact;
 pub use frequent_items::FrequentItems;
 pub use hitter::Hitter;
 pub use lossy::LossyCounting;
+pub use set_space_saving::SetSpaceSaving;
 pub use space_saving::SpaceSaving;
 pub use top_k::{Algorithm, TopK};
-pub use unbiased::UnbiasedSpaceSaving;

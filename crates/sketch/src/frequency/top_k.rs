@@ -4,7 +4,7 @@ use core::borrow::Borrow;
 
 use archstone_core::bytes::{DecodeError, Reader, Why, Writer};
 
-use super::{Hitter, SpaceSaving, UnbiasedSpaceSaving};
+use super::{Hitter, SetSpaceSaving, SpaceSaving};
 use crate::wire::serde_as_wire;
 use crate::{Bounds, Incompatible, Item, Key, Merge, ParamError, Wire, kinds};
 
@@ -12,7 +12,7 @@ use crate::{Bounds, Incompatible, Item, Key, Merge, ParamError, Wire, kinds};
 ///
 /// | given | algorithm | why |
 /// |---|---|---|
-/// | bytes for at least `4 k` slots | [`UnbiasedSpaceSaving`] | fastest; ranks right on flat streams too; `error` is a certain lower bound, the count right on average |
+/// | bytes for at least `4 k` slots | [`SetSpaceSaving`] | fastest; ranks right on flat streams too; `count - error` is certain, the count on average not above the truth |
 /// | less, or [`certain`](Self::certain) | [`SpaceSaving`] | `truth <= count` is certain too; no set can overflow |
 ///
 /// While all distinct items fit, counts are exact and `error` is 0.
@@ -36,7 +36,7 @@ pub struct TopK<T> {
 
 #[derive(Clone, Debug)]
 enum Summary<T> {
-    Unbiased(UnbiasedSpaceSaving<T>),
+    Sets(SetSpaceSaving<T>),
     Certain(SpaceSaving<T>),
 }
 
@@ -44,8 +44,8 @@ enum Summary<T> {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// [`UnbiasedSpaceSaving`].
-    UnbiasedSpaceSaving,
+    /// [`SetSpaceSaving`].
+    SetSpaceSaving,
     /// [`SpaceSaving`].
     SpaceSaving,
 }
@@ -58,7 +58,7 @@ const SLOTS_FOR_ONE: usize = 4;
 macro_rules! either {
     ($self:expr, $summary:ident => $body:expr) => {
         match $self {
-            Summary::Unbiased($summary) => $body,
+            Summary::Sets($summary) => $body,
             Summary::Certain($summary) => $body,
         }
     };
@@ -75,8 +75,8 @@ impl<T: Key> TopK<T> {
     /// When `k` is 0 or over [`MAX_K`](Self::MAX_K).
     pub fn new(k: usize) -> Result<Self, ParamError> {
         ParamError::whole("k", k as u64, 1, Self::MAX_K)?;
-        let summary = UnbiasedSpaceSaving::new(k.saturating_mul(16).max(2048))?;
-        Ok(Self { k, summary: Summary::Unbiased(summary) })
+        let summary = SetSpaceSaving::new(k.saturating_mul(16).max(2048))?;
+        Ok(Self { k, summary: Summary::Sets(summary) })
     }
 
     /// The `k` most frequent in at most `bytes`, the heap of the items (long strings) apart.
@@ -85,10 +85,10 @@ impl<T: Key> TopK<T> {
     /// When `k` is 0 or over [`MAX_K`](Self::MAX_K), or `bytes` do not hold k counters.
     pub fn with_memory(k: usize, bytes: usize) -> Result<Self, ParamError> {
         ParamError::whole("k", k as u64, 1, Self::MAX_K)?;
-        let sets = bytes.saturating_sub(size_of::<Self>()) / UnbiasedSpaceSaving::<T>::set_bytes();
+        let sets = bytes.saturating_sub(size_of::<Self>()) / SetSpaceSaving::<T>::set_bytes();
         if sets * 8 >= k * SLOTS_FOR_ONE {
-            let slots = (sets * 8).min(UnbiasedSpaceSaving::<T>::MAX_CAPACITY as usize);
-            let summary = Summary::Unbiased(UnbiasedSpaceSaving::new(slots)?);
+            let slots = (sets * 8).min(SetSpaceSaving::<T>::MAX_CAPACITY as usize);
+            let summary = Summary::Sets(SetSpaceSaving::new(slots)?);
             return Ok(Self { k, summary });
         }
         Self::certain(k, bytes)
@@ -101,9 +101,9 @@ impl<T: Key> TopK<T> {
     pub fn certain(k: usize, bytes: usize) -> Result<Self, ParamError> {
         ParamError::whole("k", k as u64, 1, Self::MAX_K)?;
         let each = SpaceSaving::<T>::COUNTER_BYTES;
-        let least = (size_of::<Self>() + k * each) as u64;
-        ParamError::whole("bytes", bytes as u64, least, u64::MAX)?;
-        let capacity = ((bytes - size_of::<Self>()) / each).min(1 << 26);
+        let fixed = size_of::<Self>() + SpaceSaving::<T>::FIXED_BYTES;
+        ParamError::whole("bytes", bytes as u64, (fixed + k * each) as u64, u64::MAX)?;
+        let capacity = ((bytes - fixed) / each).min(SpaceSaving::<T>::MAX_CAPACITY as usize);
         Ok(Self { k, summary: Summary::Certain(SpaceSaving::new(capacity)?) })
     }
 
@@ -111,7 +111,7 @@ impl<T: Key> TopK<T> {
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
         let summary = match self.summary {
-            Summary::Unbiased(summary) => Summary::Unbiased(summary.with_seed(seed)),
+            Summary::Sets(summary) => Summary::Sets(summary.with_seed(seed)),
             Summary::Certain(summary) => Summary::Certain(summary.with_seed(seed)),
         };
         Self { summary, ..self }
@@ -157,7 +157,7 @@ impl<T: Key> TopK<T> {
     /// All items with a counter, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = Hitter<'_, T>> {
         let (unbiased, certain) = match &self.summary {
-            Summary::Unbiased(summary) => (Some(summary.iter()), None),
+            Summary::Sets(summary) => (Some(summary.iter()), None),
             Summary::Certain(summary) => (None, Some(summary.iter())),
         };
         unbiased.into_iter().flatten().chain(certain.into_iter().flatten())
@@ -167,7 +167,7 @@ impl<T: Key> TopK<T> {
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         match self.summary {
-            Summary::Unbiased(_) => Algorithm::UnbiasedSpaceSaving,
+            Summary::Sets(_) => Algorithm::SetSpaceSaving,
             Summary::Certain(_) => Algorithm::SpaceSaving,
         }
     }
@@ -215,7 +215,7 @@ impl<T: Key> Merge for TopK<T> {
         Incompatible::unless_equal("k", self.k as u64, other.k as u64)?;
         let (ours, theirs) = (self.algorithm() as u64, other.algorithm() as u64);
         match (&mut self.summary, &other.summary) {
-            (Summary::Unbiased(a), Summary::Unbiased(b)) => a.merge(b),
+            (Summary::Sets(a), Summary::Sets(b)) => a.merge(b),
             (Summary::Certain(a), Summary::Certain(b)) => a.merge(b),
             _ => Err(Incompatible { what: "algorithm", ours, theirs }),
         }
@@ -237,7 +237,7 @@ impl<T: Key> Wire for TopK<T> {
             return Err(input.error("k", Why::Invalid("zero")));
         }
         let summary = match input.u8("algorithm")? {
-            0 => Summary::Unbiased(UnbiasedSpaceSaving::decode_from(input)?),
+            0 => Summary::Sets(SetSpaceSaving::decode_from(input)?),
             1 => Summary::Certain(SpaceSaving::decode_from(input)?),
             _ => return Err(input.error("algorithm", Why::Invalid("unknown"))),
         };

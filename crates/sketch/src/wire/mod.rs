@@ -8,6 +8,9 @@ use alloc::vec::Vec;
 #[cfg(any(feature = "datasketches", feature = "postgres"))]
 pub mod murmur3;
 
+#[cfg(feature = "parquet")]
+pub mod xxh64;
+
 pub use archstone_core::bytes::{DecodeError, Reader, Why, Writer};
 
 /// A sketch that can be written down and read back.

@@ -11,29 +11,35 @@ use super::hitter::{Hitter, largest};
 use crate::wire::serde_as_wire;
 use crate::{Bounds, Incompatible, Item, Key, Merge, ParamError, Wire, kinds};
 
-/// Unbiased Space-Saving in sets of eight: the most frequent items at one or two cache lines an
-/// update, on skewed and on flat streams.
+/// Space-Saving in sets of eight with randomized admission: the most frequent items at one or two
+/// cache lines an update, on skewed and on flat streams.
 ///
 /// A newcomer to a full set takes over the slot of its smallest count c only with probability
-/// `1 / (c + 1)`; the count is raised either way (Ting 2018, "Data sketches for disaggregated
-/// subset sum"). So the crowd of rare items no longer sweeps out the frequent ones, and the counts
-/// are right on average. An item belongs to one set of eight slots, as in a set-associative cache,
-/// so an update looks at one set and there is no heap.
+/// `1 / (c + 1)`, and then starts at `c + 1`; otherwise nothing changes (Ben Basat et al. 2017,
+/// "Randomized admission policy for efficient top-k and frequency estimation"). So the crowd of
+/// rare items neither sweeps out the frequent ones nor raises the smallest count above about the
+/// square root of its number. An item belongs to one set of eight slots, as in a set-associative
+/// cache, so an update looks at one set and there is no heap.
 ///
 /// **Guarantee.** `truth >= count - error` always: that many were counted while the item had the
-/// slot. The count is unbiased: its mean, with 0 when the item is not kept, is the truth. While
-/// [`floor`](Self::floor) is 0 all counts are exact. The counts of all items add up to N. An item
-/// is missed `t` times in a row with probability below `exp(-t / (c + 1))`, c the smallest count of
-/// its set. There is no certain upper bound: if you need one, take
-/// [`SpaceSaving`](super::SpaceSaving).
+/// slot. On average over the coin the count, 0 for an item without a slot, is at most the truth.
+/// While [`floor`](Self::floor) is 0 all counts are exact. An item is missed `t` times in a row
+/// with probability below `exp(-t / (c + 1))`, c the smallest count of its set. There is no certain
+/// upper bound: if you need one, take [`SpaceSaving`](super::SpaceSaving).
+///
+/// With [`unbiased`](Self::unbiased) the count of the slot is raised even when the newcomer is
+/// turned away (Ting 2018, "Data sketches for disaggregated subset sum"). Then the mean of every
+/// count, and of the sum over any set of items, is the truth, and all counts add up to N. The price
+/// is that the smallest counts are about N / m, so on flat streams the list is worse: for sums over
+/// groups of items, not for top lists.
 ///
 /// **Memory** `17 + size_of::<T>()` bytes a slot, rounded up for alignment, plus the items' heap.
 /// **Cost** one hash, one or two cache lines; no allocation unless an item is admitted.
 ///
 /// ```
-/// use archstone_sketch::frequency::UnbiasedSpaceSaving;
+/// use archstone_sketch::frequency::SetSpaceSaving;
 ///
-/// let mut ids = UnbiasedSpaceSaving::<u64>::new(1024)?;
+/// let mut ids = SetSpaceSaving::<u64>::new(1024)?;
 /// for id in [7_u64, 9, 7] {
 ///     ids.add(&id);
 /// }
@@ -41,10 +47,9 @@ use crate::{Bounds, Incompatible, Item, Key, Merge, ParamError, Wire, kinds};
 /// # Ok::<(), archstone_sketch::ParamError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct UnbiasedSpaceSaving<T> {
-    /// A byte of the hash of each slot's item, slot 0 lowest; compared eight at once.
-    tags: Vec<u64>,
-    sets: Vec<[Slot<T>; WAYS]>,
+pub struct SetSpaceSaving<T> {
+    sets: Vec<Set<T>>,
+    admission: Admission,
     seed: u64,
     /// State of the coin.
     coin: u64,
@@ -52,7 +57,17 @@ pub struct UnbiasedSpaceSaving<T> {
 }
 
 /// Slots of a set are in falling order of their counts, so the smallest is the last, and the most
-/// frequent item of a set is met first. An empty slot has count 0.
+/// frequent ones share the cache line of the tags.
+#[derive(Clone, Debug)]
+#[repr(C)]
+struct Set<T> {
+    /// A byte of the hash of each slot's item, slot 0 lowest, compared eight at once; 0 for an
+    /// empty slot.
+    tags: u64,
+    slots: [Slot<T>; WAYS],
+}
+
+/// An item and its count, 0 when empty.
 #[derive(Clone, Debug, Default)]
 struct Slot<T> {
     count: u64,
@@ -60,10 +75,19 @@ struct Slot<T> {
     item: T,
 }
 
+/// What happens to the smallest count of a full set when a newcomer is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admission {
+    /// Nothing.
+    Randomized,
+    /// It is raised.
+    Unbiased,
+}
+
 const WAYS: usize = 8;
 const LAST: usize = WAYS - 1;
 
-impl<T: Key> UnbiasedSpaceSaving<T> {
+impl<T: Key> SetSpaceSaving<T> {
     /// The most slots.
     pub const MAX_CAPACITY: u64 = 1 << 28;
 
@@ -88,17 +112,25 @@ impl<T: Key> UnbiasedSpaceSaving<T> {
     }
 
     pub(super) const fn set_bytes() -> usize {
-        size_of::<u64>() + size_of::<[Slot<T>; WAYS]>()
+        size_of::<Set<T>>()
     }
 
     fn build(sets: usize) -> Self {
         Self {
-            tags: alloc::vec![0; sets],
-            sets: (0..sets).map(|_| array::from_fn(|_| Slot::default())).collect(),
+            sets: (0..sets).map(|_| Set::default()).collect(),
+            admission: Admission::Randomized,
             seed: 0,
             coin: 0,
             total: 0,
         }
+    }
+
+    /// The same capacity, emptied, with counts that are right on average.
+    #[must_use]
+    pub fn unbiased(mut self) -> Self {
+        self.clear();
+        self.admission = Admission::Unbiased;
+        self
     }
 
     /// The same capacity under another seed of hash and coin, emptied.
@@ -129,9 +161,9 @@ impl<T: Key> UnbiasedSpaceSaving<T> {
     {
         self.total = self.total.saturating_add(n);
         let (set, tag) = self.place(item.digest(self.seed));
-        let tags = &mut self.tags[set];
-        let slots = &mut self.sets[set];
-        if let Some(way) = way_of(*tags, slots, tag, item) {
+        let set = &mut self.sets[set];
+        if let Some(way) = set.way_of(tag, item) {
+            let Set { tags, slots } = set;
             slots[way].count = slots[way].count.saturating_add(n);
             if way > 0 && slots[way].count > slots[way - 1].count {
                 rise(tags, slots, way);
@@ -141,9 +173,9 @@ impl<T: Key> UnbiasedSpaceSaving<T> {
         if n == 0 {
             return None;
         }
+        let Set { tags, slots } = set;
         let last = &mut slots[LAST];
         let count = last.count;
-        last.count = count.saturating_add(n);
         let mut expelled = None;
         if count == 0 {
             last.item = item.to_owned();
@@ -152,29 +184,33 @@ impl<T: Key> UnbiasedSpaceSaving<T> {
             last.error = count;
             expelled = Some(core::mem::replace(&mut last.item, item.to_owned()));
             *tags = with_tag(*tags, LAST, tag);
-        } else {
+        } else if self.admission == Admission::Unbiased {
             last.error = last.error.saturating_add(n);
+        } else {
+            return None;
         }
+        last.count = count.saturating_add(n);
         if slots[LAST].count > slots[LAST - 1].count {
             rise(tags, slots, LAST);
         }
         expelled
     }
 
-    /// What is known of `item`. The lower bound always holds. The upper one is the count plus seven
-    /// times the smallest count of the item's set, which tests on skewed, flat and adversarial
-    /// streams find to hold for more than 999 items of 1000; no proof says so.
+    /// What is known of `item`. The lower bound always holds. The upper one is the count plus eight
+    /// times `c + 1`, c the smallest count of the item's set: tests on skewed, flat and adversarial
+    /// streams find it to hold for more than 999 items of 1000; no proof says so.
     pub fn bounds<Q>(&self, item: &Q) -> Bounds
     where
         T: Borrow<Q>,
         Q: Item + Eq + ?Sized,
     {
         let (set, tag) = self.place(item.digest(self.seed));
-        let slots = &self.sets[set];
-        let slack = slots[LAST].count as f64 * 7.0;
-        match way_of(self.tags[set], slots, tag, item) {
+        let set = &self.sets[set];
+        let floor = set.slots[LAST].count as f64;
+        let slack = if floor > 0.0 { (floor + 1.0) * 8.0 } else { 0.0 };
+        match set.way_of(tag, item) {
             Some(way) => {
-                let Slot { count, error, .. } = slots[way];
+                let Slot { count, error, .. } = set.slots[way];
                 let estimate = count as f64;
                 Bounds { lower: (count - error) as f64, estimate, upper: estimate + slack }
             }
@@ -189,7 +225,8 @@ impl<T: Key> UnbiasedSpaceSaving<T> {
         Q: Item + Eq + ?Sized,
     {
         let (set, tag) = self.place(item.digest(self.seed));
-        way_of(self.tags[set], &self.sets[set], tag, item).map(|way| self.sets[set][way].hitter())
+        let set = &self.sets[set];
+        set.way_of(tag, item).map(|way| set.slots[way].hitter())
     }
 
     /// The `k` items with the largest counts, largest first. O(capacity + k log k).
@@ -200,14 +237,14 @@ impl<T: Key> UnbiasedSpaceSaving<T> {
 
     /// All items kept, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = Hitter<'_, T>> {
-        self.sets.iter().flatten().filter(|slot| slot.count > 0).map(Slot::hitter)
+        self.sets.iter().flat_map(Set::used).map(Slot::hitter)
     }
 
     /// The largest count that a newcomer might have to compete with: the greatest of the sets'
     /// smallest counts. 0 while no set is full, and then every count is exact.
     #[must_use]
     pub fn floor(&self) -> u64 {
-        self.sets.iter().map(|slots| slots[LAST].count).max().unwrap_or(0)
+        self.sets.iter().map(|set| set.slots[LAST].count).max().unwrap_or(0)
     }
 
     /// Items kept. O(capacity).
@@ -239,21 +276,28 @@ impl<T: Key> UnbiasedSpaceSaving<T> {
     pub fn memory(&self) -> usize {
         size_of::<Self>()
             + self.sets.len() * Self::set_bytes()
-            + self.sets.iter().flatten().map(|slot| slot.item.heap_bytes()).sum::<usize>()
+            + self
+                .sets
+                .iter()
+                .flat_map(|set| &set.slots)
+                .map(|slot| slot.item.heap_bytes())
+                .sum::<usize>()
     }
 
     /// Forgets everything, keeps the capacity.
     pub fn clear(&mut self) {
         let fresh = Self::build(self.sets.len());
-        *self = Self { seed: self.seed, coin: mix(self.seed), ..fresh };
+        let (seed, admission) = (self.seed, self.admission);
+        *self = Self { admission, seed, coin: mix(seed), ..fresh };
     }
 
     /// The set of a hash and its tag.
     #[inline(always)]
     fn place(&self, hash: u64) -> (usize, u8) {
-        // High half for the set (multiply-shift over any number of sets), low byte for the tag.
+        // High half for the set (multiply-shift over any number of sets), low byte for the tag. At
+        // least 2, so that the comparison below never mistakes an empty slot.
         let set = (hash >> 32).wrapping_mul(self.sets.len() as u64) >> 32;
-        (set as usize, hash as u8)
+        (set as usize, (hash as u8).max(2))
     }
 }
 
@@ -266,24 +310,36 @@ impl<T> Slot<T> {
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = LOW << 7;
 
-/// The slot that holds `item`: all eight tags at once, then the item itself.
-#[inline(always)]
-fn way_of<T, Q>(tags: u64, slots: &[Slot<T>; WAYS], tag: u8, item: &Q) -> Option<usize>
-where
-    T: Borrow<Q>,
-    Q: Eq + ?Sized,
-{
-    let differ = tags ^ LOW.wrapping_mul(tag.into());
-    // A high bit for every zero byte; now and then one too many above a true one.
-    let mut equal = differ.wrapping_sub(LOW) & !differ & HIGH;
-    while equal != 0 {
-        let way = (equal.trailing_zeros() / 8) as usize & LAST;
-        if slots[way].item.borrow() == item && slots[way].count > 0 {
-            return Some(way);
-        }
-        equal &= equal - 1;
+impl<T> Set<T> {
+    fn used(&self) -> impl Iterator<Item = &Slot<T>> + Clone {
+        self.slots.iter().take_while(|slot| slot.count > 0)
     }
-    None
+
+    /// The slot that holds `item`: all eight tags at once, then the item itself.
+    #[inline(always)]
+    fn way_of<Q>(&self, tag: u8, item: &Q) -> Option<usize>
+    where
+        T: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let differ = self.tags ^ LOW.wrapping_mul(tag.into());
+        // A high bit for every zero byte; above a true one also for a byte of 1, another tag's.
+        let mut equal = differ.wrapping_sub(LOW) & !differ & HIGH;
+        while equal != 0 {
+            let way = (equal.trailing_zeros() / 8) as usize & LAST;
+            if self.slots[way].item.borrow() == item {
+                return Some(way);
+            }
+            equal &= equal - 1;
+        }
+        None
+    }
+}
+
+impl<T: Default> Default for Set<T> {
+    fn default() -> Self {
+        Self { tags: 0, slots: array::from_fn(|_| Slot::default()) }
+    }
 }
 
 #[inline(always)]
@@ -317,23 +373,24 @@ fn takes_over(coin: &mut u64, n: u64, count: u64) -> bool {
     *coin = coin.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let product = u128::from(*coin).wrapping_mul(u128::from(*coin ^ 0xD6E8_FEB8_6659_FD93));
     let random = product as u64 ^ (product >> 64) as u64;
-    (u128::from(random) * (u128::from(count) + u128::from(n))) >> 64 < u128::from(n)
+    let product = u128::from(random) * u128::from(count.saturating_add(n));
+    ((product >> 64) as u64) < n
 }
 
-impl<T: Key> Merge for UnbiasedSpaceSaving<T> {
-    /// Set by set: counts of an item that both keep add up; then, while there are more than eight,
-    /// the two smallest become one, which is either with the probability of its share. That keeps
-    /// the sum and the mean of every count.
+impl<T: Key> Merge for SetSpaceSaving<T> {
+    /// Set by set: counts of an item that both keep add up; of what is then more than eight, the
+    /// smallest go. When unbiased, the two smallest become one instead, which is either with the
+    /// probability of its share: that keeps the sum, and the mean of every count.
     fn merge(&mut self, other: &Self) -> Result<(), Incompatible> {
         Incompatible::unless_equal("capacity", self.capacity() as u64, other.capacity() as u64)?;
+        Incompatible::unless_equal("admission", self.admission as u64, other.admission as u64)?;
         Incompatible::unless_equal("seed", self.seed, other.seed)?;
         for set in 0..self.sets.len() {
-            let slots =
-                core::mem::replace(&mut self.sets[set], array::from_fn(|_| Slot::default()));
-            let ours = slots.into_iter().filter(|slot| slot.count > 0);
+            let ours = core::mem::take(&mut self.sets[set]);
+            let ours = ours.slots.into_iter().filter(|slot| slot.count > 0);
             let mut all: Vec<Slot<T>> = Vec::with_capacity(2 * WAYS);
             all.extend(ours);
-            for theirs in other.sets[set].iter().filter(|slot| slot.count > 0) {
+            for theirs in other.sets[set].used() {
                 match all.iter_mut().find(|slot| slot.item == theirs.item) {
                     Some(slot) => {
                         let sure = slot.sure().saturating_add(theirs.sure());
@@ -344,8 +401,13 @@ impl<T: Key> Merge for UnbiasedSpaceSaving<T> {
                 }
             }
             all.sort_by_key(|slot| Reverse(slot.count));
-            while all.len() > WAYS {
-                self.join_smallest(&mut all);
+            match self.admission {
+                Admission::Randomized => all.truncate(WAYS),
+                Admission::Unbiased => {
+                    while all.len() > WAYS {
+                        self.join_smallest(&mut all);
+                    }
+                }
             }
             self.fill(set, all);
         }
@@ -354,7 +416,7 @@ impl<T: Key> Merge for UnbiasedSpaceSaving<T> {
     }
 }
 
-impl<T: Key> UnbiasedSpaceSaving<T> {
+impl<T: Key> SetSpaceSaving<T> {
     fn join_smallest(&mut self, slots: &mut Vec<Slot<T>>) {
         let (Some(a), Some(b)) = (slots.pop(), slots.pop()) else { return };
         let (mut kept, lost) =
@@ -367,11 +429,10 @@ impl<T: Key> UnbiasedSpaceSaving<T> {
 
     /// Fills an empty set with at most eight slots in falling order.
     fn fill(&mut self, set: usize, slots: Vec<Slot<T>>) {
-        self.tags[set] = 0;
         for (way, slot) in slots.into_iter().enumerate() {
             let (_, tag) = self.place(slot.item.digest(self.seed));
-            self.tags[set] = with_tag(self.tags[set], way, tag);
-            self.sets[set][way] = slot;
+            self.sets[set].tags = with_tag(self.sets[set].tags, way, tag);
+            self.sets[set].slots[way] = slot;
         }
     }
 }
@@ -382,20 +443,20 @@ impl<T> Slot<T> {
     }
 }
 
-impl<T: Key> Wire for UnbiasedSpaceSaving<T> {
+impl<T: Key> Wire for SetSpaceSaving<T> {
     fn encode_to(&self, out: &mut Writer) {
-        out.header(kinds::UNBIASED_SPACE_SAVING, 1);
+        out.header(kinds::SET_SPACE_SAVING, 1);
+        out.u8(self.admission as u8);
         out.u64(self.seed);
         out.u64(self.coin);
         out.varint(self.total);
         out.varint(self.sets.len() as u64);
-        for (tags, slots) in self.tags.iter().zip(&self.sets) {
+        for set in &self.sets {
             // The tags follow from the items; they stand here so that a set takes at least nine
             // bytes, and a short input cannot ask for a large table.
-            out.u64(*tags);
-            let used = slots.iter().filter(|slot| slot.count > 0);
-            out.u8(used.clone().count() as u8);
-            for slot in used {
+            out.u64(set.tags);
+            out.u8(set.used().count() as u8);
+            for slot in set.used() {
                 out.varint(slot.count);
                 out.varint(slot.error);
                 slot.item.write(out);
@@ -404,7 +465,12 @@ impl<T: Key> Wire for UnbiasedSpaceSaving<T> {
     }
 
     fn decode_from(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        input.header(kinds::UNBIASED_SPACE_SAVING, 1)?;
+        input.header(kinds::SET_SPACE_SAVING, 1)?;
+        let admission = match input.u8("admission")? {
+            0 => Admission::Randomized,
+            1 => Admission::Unbiased,
+            _ => return Err(input.error("admission", Why::Invalid("unknown"))),
+        };
         let seed = input.u64("seed")?;
         let coin = input.u64("coin")?;
         let total = input.varint("total")?;
@@ -412,7 +478,7 @@ impl<T: Key> Wire for UnbiasedSpaceSaving<T> {
         if sets == 0 || sets as u64 > Self::MAX_CAPACITY / WAYS as u64 {
             return Err(input.error("sets", Why::Invalid("none, or too many")));
         }
-        let mut sketch = Self { seed, coin, total, ..Self::build(sets) };
+        let mut sketch = Self { admission, seed, coin, total, ..Self::build(sets) };
         for set in 0..sets {
             let start = input.clone();
             let tags = input.u64("tags")?;
@@ -428,15 +494,15 @@ impl<T: Key> Wire for UnbiasedSpaceSaving<T> {
                 let start = input.clone();
                 let item = T::read(input)?;
                 let (home, tag) = sketch.place(item.digest(seed));
-                let slots = &mut sketch.sets[set];
+                let Set { tags, slots } = &mut sketch.sets[set];
                 if count == 0 || home != set || slots[..way].iter().any(|slot| slot.item == item) {
                     return Err(start.error("item", Why::Invalid("empty, twice or elsewhere")));
                 }
                 slots[way] = Slot { count, error, item };
-                sketch.tags[set] = with_tag(sketch.tags[set], way, tag);
+                *tags = with_tag(*tags, way, tag);
                 last = count;
             }
-            if sketch.tags[set] != tags {
+            if sketch.sets[set].tags != tags {
                 return Err(start.error("tags", Why::Invalid("not those of the items")));
             }
         }
@@ -444,4 +510,4 @@ impl<T: Key> Wire for UnbiasedSpaceSaving<T> {
     }
 }
 
-serde_as_wire!([T: Key] UnbiasedSpaceSaving<T>);
+serde_as_wire!([T: Key] SetSpaceSaving<T>);

@@ -1,0 +1,240 @@
+//! The exact arithmetic that every algorithm stands on. No I/O, no clock, no floats.
+//!
+//! Invariants:
+//! 1. **Costs add exactly.** Time is counted in *ticks*; one unit of cost is a whole number of
+//!    ticks ([`Meter::unit`]), so no rate is rounded: the rate error is zero.
+//! 2. **Only `now` rounds**, and always towards denial: it is rounded up where it becomes debt and
+//!    down where debt is compared with it. Since debt is whole ticks, the comparison itself loses
+//!    nothing, so the sum of all rounding is less than one tick, once, however long the limiter
+//!    runs. Most rates need none: the tick of `100/min` is 1 ns.
+//! 3. **Nothing wraps.** A word that would pass the end of time denies instead.
+//!
+//! The word of state is the *theoretical arrival time* of the generic cell rate algorithm (ITU-T
+//! I.371, virtual scheduling): the instant, in ticks, when everything admitted so far has been
+//! worked off at the rate. Zero, and any instant not after now, is a full bucket.
+
+use crate::Quota;
+use archstone_core::Time;
+
+/// The largest word; the one above it means "being changed" to shared limiters.
+pub(crate) const END: u64 = u64::MAX - 1;
+
+/// Ticks a nanosecond when a rate has no exact tick: less than 1 ns lost, 146 years of range.
+const INEXACT_TICKS_A_NANO: u128 = 4;
+/// Ticks a nanosecond that an exact tick may need: 53 years of range.
+const MOST_TICKS_A_NANO: u64 = 11;
+
+/// An instant as ticks, rounded both ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tick {
+    pub(crate) floor: u64,
+    pub(crate) ceil: u64,
+}
+
+/// Multiplication by a fixed rational, `whole + num / den` with `num < den`, rounded exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scale {
+    whole: u64,
+    num: u64,
+    den: u64,
+    /// `num * 2^64 / den`, rounded down.
+    reciprocal: u64,
+}
+
+impl Scale {
+    /// Nanoseconds themselves.
+    pub(crate) const NANOS: Self = Self { whole: 1, num: 0, den: 1, reciprocal: 0 };
+
+    /// `num / den` ticks a nanosecond; `den` is not 0 and the quotient fits 64 bits.
+    pub(crate) const fn new(num: u128, den: u64) -> Self {
+        let common = gcd(num, den as u128);
+        let (num, den) = (num / common, den as u128 / common);
+        let rest = num % den;
+        let reciprocal = (rest << 64) / den;
+        Self {
+            whole: (num / den) as u64,
+            num: rest as u64,
+            den: den as u64,
+            reciprocal: reciprocal as u64,
+        }
+    }
+
+    /// `at` in ticks.
+    ///
+    /// The product with the truncated reciprocal is short by less than `at / 2^64 < 1`, so its
+    /// floor is right or one too low, and one multiplication back tells which (Granlund and
+    /// Montgomery, "Division by invariant integers using multiplication", 1994).
+    #[inline(always)]
+    pub(crate) const fn tick(&self, at: Time) -> Tick {
+        let (part, inexact) = self.part(at.as_nanos());
+        let floor = at.as_nanos().saturating_mul(self.whole).saturating_add(part);
+        Tick { floor, ceil: floor.saturating_add(inexact as u64) }
+    }
+
+    #[inline(always)]
+    const fn part(&self, nanos: u64) -> (u64, bool) {
+        if self.num == 0 {
+            return (0, false);
+        }
+        let guess = ((nanos as u128 * self.reciprocal as u128) >> 64) as u64;
+        let rest = nanos as u128 * self.num as u128 - guess as u128 * self.den as u128;
+        if rest >= self.den as u128 {
+            (guess + 1, rest > self.den as u128)
+        } else {
+            (guess, rest > 0)
+        }
+    }
+
+    /// What `at` is past its tick, in `1 / den` of one, and the `den`.
+    #[inline(always)]
+    pub(crate) const fn rest(&self, at: Time, floor: u64) -> (u64, u64) {
+        let whole = at.as_nanos() as u128 * self.numerator();
+        ((whole - floor as u128 * self.den as u128) as u64, self.den)
+    }
+
+    const fn numerator(&self) -> u128 {
+        self.whole as u128 * self.den as u128 + self.num as u128
+    }
+
+    /// The first instant whose tick, rounded down, is at least `tick`; the end of time if none is.
+    #[cold]
+    pub(crate) const fn first(&self, tick: u64) -> Time {
+        self.first_part(tick, 0)
+    }
+
+    /// The first instant at least `part / den` of a tick after `tick`.
+    pub(crate) const fn first_part(&self, tick: u64, part: u64) -> Time {
+        let numerator = self.numerator();
+        if numerator == 0 {
+            return Time::MAX;
+        }
+        let wanted = tick as u128 * self.den as u128;
+        let nanos = wanted.saturating_add(part as u128).div_ceil(numerator);
+        Time::from_nanos(if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 })
+    }
+
+    pub(crate) const fn to_words(self) -> [u64; 4] {
+        [self.whole, self.num, self.den, self.reciprocal]
+    }
+
+    pub(crate) const fn from_words(words: [u64; 4]) -> Self {
+        Self { whole: words[0], num: words[1], den: words[2], reciprocal: words[3] }
+    }
+
+    /// Nanoseconds a tick, for people.
+    pub(crate) fn nanos(&self) -> f64 {
+        self.den as f64 / self.numerator() as f64
+    }
+}
+
+const fn gcd(mut a: u128, mut b: u128) -> u128 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    if a == 0 { 1 } else { a }
+}
+
+/// The tick of a quota and how many make one unit of cost.
+///
+/// With `amount / period` in lowest terms `a / b`, ticks of `1 / a` ns make a unit exactly `b` of
+/// them and `now` never rounds. When that tick is finer than 50 years in a word allow, or the
+/// burst would not fit, the unit is cut into as many ticks as fit instead.
+pub(crate) const fn scale_of(quota: Quota) -> (Scale, u64) {
+    if quota.is_closed() {
+        return (Scale::NANOS, 1);
+    }
+    let (amount, period) = (quota.rate().amount(), quota.rate().period_nanos());
+    let room = Quota::MAX_BURST / quota.burst();
+    let common = gcd(amount as u128, period as u128) as u64;
+    if amount / common <= MOST_TICKS_A_NANO && period / common <= room {
+        return (Scale::new((amount / common) as u128, 1), period / common);
+    }
+    let unit = INEXACT_TICKS_A_NANO * period as u128 / amount as u128;
+    let unit = if unit == 0 {
+        1
+    } else if unit > room as u128 {
+        room
+    } else {
+        unit as u64
+    };
+    (Scale::new(amount as u128 * unit as u128, period), unit)
+}
+
+/// A bucket of `cap` ticks whose words are arrival times in ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Meter {
+    pub(crate) unit: u64,
+    pub(crate) cap: u64,
+}
+
+/// Why a [`Meter`] refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Short {
+    /// Passes from this tick on, if nobody comes before.
+    Until(u64),
+    /// The cost is over the burst, or the end of time is.
+    Never,
+}
+
+impl Meter {
+    /// Takes `cost`: the word after it, or why not. A cost of 0 passes and changes nothing.
+    #[inline(always)]
+    pub(crate) fn take(&self, word: u64, now: Tick, cost: u64) -> Result<u64, Short> {
+        if cost == 0 {
+            return Ok(word);
+        }
+        let Some(ticks) = cost.checked_mul(self.unit) else { return Err(Short::Never) };
+        let Some(room) = self.cap.checked_sub(ticks) else { return Err(Short::Never) };
+        if word.saturating_sub(now.floor) > room {
+            return Err(Short::Until(word - room));
+        }
+        match word.max(now.ceil).checked_add(ticks) {
+            Some(next) if next <= END => Ok(next),
+            _ => Err(Short::Never),
+        }
+    }
+
+    /// Takes `cost` if it may pass not later than `latest`: the word after it and the tick from
+    /// which it passes.
+    pub(crate) fn book(
+        &self,
+        word: u64,
+        now: Tick,
+        cost: u64,
+        latest: u64,
+    ) -> Result<(u64, u64), Short> {
+        match self.take(word, now, cost) {
+            Ok(next) => Ok((next, now.floor)),
+            Err(Short::Until(tick)) if tick <= latest => match word.checked_add(cost * self.unit) {
+                Some(next) if next <= END => Ok((next, tick)),
+                _ => Err(Short::Never),
+            },
+            Err(short) => Err(short),
+        }
+    }
+
+    /// Takes `cost` whether or not there is room for it; saturates at the end of time.
+    pub(crate) fn charge(&self, word: u64, now: Tick, cost: u64) -> u64 {
+        if cost == 0 {
+            return word;
+        }
+        word.max(now.ceil).saturating_add(cost.saturating_mul(self.unit)).min(END)
+    }
+
+    /// Ticks of room left.
+    #[inline(always)]
+    pub(crate) const fn room(&self, word: u64, now: Tick) -> u64 {
+        self.cap.saturating_sub(word.saturating_sub(now.floor))
+    }
+
+    /// Gives back up to `ticks` of a charge that ended at `mark`: the word after it and the ticks
+    /// given back.
+    ///
+    /// The charge stands for the ticks up to `mark`. Those before now have drained already: the
+    /// bucket refilled under them, so giving them back would grant them twice. What lies after now
+    /// is exactly what the charge still holds.
+    pub(crate) fn refund(&self, word: u64, now: Tick, mark: u64, ticks: u64) -> (u64, u64) {
+        let held = mark.min(word).saturating_sub(now.ceil).min(ticks);
+        (word - held, held)
+    }
+}

@@ -1,9 +1,9 @@
 //! Part two: a busy server with the same popularity law, where exact counting stops being free.
 
-use crate::counters::top_k;
 use crate::exact::Exact;
 use crate::keys::Keys;
 use crate::meter::Meter;
+use archstone_sketch::TopK;
 use kit::{Progress, RankCurve, Seed, Stream};
 
 /// The list that 64 KiB have to keep.
@@ -50,7 +50,8 @@ pub fn run(counts: &[u64], events: u64, seed: Seed, progress: &Progress) -> Opti
     let mut sample = Keys::default();
     let (mut exact_meter, mut small_meter) = (Meter::default(), Meter::default());
     let mut exact = Exact::new(usize::MAX);
-    let mut small = small_meter.run(0, || top_k(K));
+    let mut small =
+        small_meter.run(0, || TopK::<String>::with_memory(K, SLOT_BYTES).expect("k slots fit"));
     let mut left = events;
     while left > 0 {
         let n = left.min(8192);
@@ -85,6 +86,9 @@ pub fn run(counts: &[u64], events: u64, seed: Seed, progress: &Progress) -> Opti
     })
 }
 
+/// Bytes for the slots; what is left of 64 KiB is the text of the keys, 20 bytes each.
+const SLOT_BYTES: usize = 40 << 10;
+
 /// Keys that exist for each event that happens: most are never asked for.
 const RANKS_AN_EVENT: u64 = 40;
 
@@ -92,7 +96,7 @@ const RANKS_AN_EVENT: u64 = 40;
 const SAMPLE: usize = 1_000_000;
 
 /// `/item/00c0ffee.html`, the number a fixed scramble of the rank.
-pub fn fill(batch: &mut Keys, n: u64, law: &RankCurve, stream: &mut Stream) {
+fn fill(batch: &mut Keys, n: u64, law: &RankCurve, stream: &mut Stream) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     batch.clear();
     for _ in 0..n {

@@ -149,8 +149,10 @@ impl Counter for CountMinHeap {
 
     fn top(&self, k: usize) -> Vec<Hit> {
         let error = self.sketch.error();
-        let hit = |(key, &count): (&Rc<str>, &u64)| {
-            Hit { key: String::from(&**key), count, error: error.min(count) }
+        let hit = |(key, &count): (&Rc<str>, &u64)| Hit {
+            key: String::from(&**key),
+            count,
+            error: error.min(count),
         };
         let mut all: Vec<_> = self.counts.iter().map(hit).collect();
         all.sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));

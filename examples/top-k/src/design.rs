@@ -56,11 +56,7 @@ const SAFEGUARDS: &[Safeguard] = &[
         what: "the offset is saved with the state",
         breaks: faults::RESTARTED,
     },
-    Safeguard {
-        name: "checksum",
-        what: "a torn checkpoint is refused",
-        breaks: faults::RESTARTED,
-    },
+    Safeguard { name: "checksum", what: "a torn checkpoint is refused", breaks: faults::RESTARTED },
     Safeguard {
         name: "lost-share",
         what: "the events of a lost worker go into the bound",

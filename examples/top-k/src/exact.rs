@@ -126,7 +126,7 @@ pub fn sort_uniq(keys: &Keys) -> Vec<(&str, u64)> {
     keys.sort_unstable();
     let mut runs: Vec<_> =
         keys.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as u64)).collect();
-    runs.sort_by(|a, b| b.1.cmp(&a.1));
+    runs.sort_by_key(|run| std::cmp::Reverse(run.1));
     runs
 }
 

@@ -1,7 +1,6 @@
 //! Block 7: the document's trade-offs and advice, as experiments.
 
 use crate::counters::{CountMinHeap, Counter};
-use crate::outline;
 use crate::scenario::Facts;
 use crate::shard;
 use archstone_sketch::CountMin;
@@ -44,8 +43,15 @@ fn use_cases(facts: &Facts) -> TradeOff {
         ]);
     }
     let keys = human::thousands(facts.one.main().1.exact.len() as u64);
-    let finding = format!("At {keys} keys the exact map is small, quick and right: use it. Its \"latency: high\" is not what is measured.");
-    trade("23.T1", "The document's table of use cases: what is it worth on this log?", table, finding)
+    let finding = format!(
+        "At {keys} keys the exact map is small, quick and right: use it. Its \"latency: high\" is not what is measured."
+    );
+    trade(
+        "23.T1",
+        "The document's table of use cases: what is it worth on this log?",
+        table,
+        finding,
+    )
 }
 
 /// How wide must Count-Min be?
@@ -74,7 +80,8 @@ fn width(facts: &Facts) -> TradeOff {
 /// What Lossy Counting keeps for one error, beside Space-Saving.
 fn lossy(facts: &Facts) -> TradeOff {
     let (_, main) = facts.one.main();
-    let columns = ["eps", "Lossy entries", "document's 1/eps", "Space-Saving counters", "share 2 eps found"];
+    let columns =
+        ["eps", "Lossy entries", "document's 1/eps", "Space-Saving counters", "share 2 eps found"];
     let mut table = Table::new(columns);
     for inverse in [50_u32, 200, 1000] {
         let eps = 1.0 / f64::from(inverse);
@@ -202,12 +209,6 @@ fn adversary(facts: &Facts, seed: Seed) -> TradeOff {
         human::thousands(ours.count),
     );
     trade("23.R2", "And when the stream is hostile?", facts.adversary.0.clone(), finding)
-}
-
-/// The columns that a run's first field fills; used by the claims too.
-#[must_use]
-pub fn url_table(facts: &Facts) -> Table {
-    outline::side_by_side(&facts.outcomes)
 }
 
 /// Memory of Count-Min with a heap in the document's own shape, 100,000 x 7.

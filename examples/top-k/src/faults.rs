@@ -10,8 +10,8 @@ use crate::counters::merged;
 use crate::exact::Exact;
 use crate::field::Field;
 use crate::keys::Keys;
-use archstone_sketch::frequency::SpaceSaving;
 use archstone_sketch::Wire;
+use archstone_sketch::frequency::SpaceSaving;
 use kit::invariant::Invariant;
 use kit::{Fault, Invariants, Safeguards, Stream};
 
@@ -56,8 +56,16 @@ pub fn run(
     for torn in [false, true] {
         // Not at a checkpoint and not before the second: there has to be something to lose.
         let killed_at = every * 3 + 1 + dice.below((every * 4) as u64) as usize;
-        let (summary, replayed) =
-            killed(keys, make, every, killed_at.min(keys.len()), torn, dice, safeguards, invariants);
+        let (summary, replayed) = killed(
+            keys,
+            make,
+            every,
+            killed_at.min(keys.len()),
+            torn,
+            dice,
+            safeguards,
+            invariants,
+        );
         same_bytes &= summary.encode() == whole.encode();
         check(invariants, restarted, keys, &summary, 0);
         let kind = if torn { "killed, last checkpoint torn" } else { "worker killed mid-stream" };
@@ -165,7 +173,8 @@ fn lost_for_good(
     let each = keys.len().div_ceil(WORKERS);
     let share = |worker: usize| worker * each..((worker + 1) * each).min(keys.len());
     let parts: Vec<_> = (0..WORKERS).map(|worker| count(make(), keys, share(worker))).collect();
-    let bound = |summary: &Option<SpaceSaving<String>>| summary.as_ref().map_or(0, SpaceSaving::floor);
+    let bound =
+        |summary: &Option<SpaceSaving<String>>| summary.as_ref().map_or(0, SpaceSaving::floor);
     let all = bound(&merged(parts.clone()));
 
     let gone = dice.below(WORKERS as u64) as usize;
@@ -175,7 +184,8 @@ fn lost_for_good(
     invariants.event(format!("worker {gone} and its disk are gone: {events} events"));
     // Any key may have had all of them: the only thing that is sure about what nobody counted.
     let widen = if safeguards.on("lost-share") { events } else { 0 };
-    invariants.event(format!("lists of the other {} merged, bound widened by {widen}", WORKERS - 1));
+    invariants
+        .event(format!("lists of the other {} merged, bound widened by {widen}", WORKERS - 1));
     let with_loss = bound(&rest) + widen;
     if let Some(rest) = rest {
         check(invariants, lost, keys, &rest, widen);

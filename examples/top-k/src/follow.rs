@@ -1,11 +1,11 @@
 //! What happens while a log is read: the live screen, `--save`, the server, the database.
 
+use crate::Options;
 use crate::counters::Counter;
 use crate::field::Field;
 use crate::input::Batch;
 use crate::part_one::{PartOne, Watch};
 use crate::windows::List;
-use crate::Options;
 use kit::{Failure, Input, Run, Table};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -55,7 +55,10 @@ impl Follow {
             saved: Instant::now(),
             k: options.k,
             #[cfg(feature = "serve")]
-            server: run.serve.map(|address| crate::serve::Server::start(address, run)).transpose()?,
+            server: run
+                .serve
+                .map(|address| crate::serve::Server::start(address, run))
+                .transpose()?,
             #[cfg(feature = "redis")]
             publisher: run.backend("redis").map(crate::publish::Publisher::connect).transpose()?,
         })

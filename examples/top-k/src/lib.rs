@@ -33,6 +33,7 @@ pub mod keys;
 pub mod merge;
 pub mod meter;
 pub mod outline;
+pub mod panes;
 pub mod part_one;
 #[cfg(feature = "redis")]
 pub mod publish;
@@ -44,7 +45,6 @@ pub mod shard;
 pub mod side_by_side;
 pub mod trials;
 pub mod windows;
-mod window_shim;
 
 /// The flags of this design beside those that all share.
 #[derive(Clone, Debug)]
@@ -85,9 +85,7 @@ impl Default for Options {
 /// A top list as JSON: what `GET /top` and `--merge --json` answer and Redis is given.
 #[must_use]
 pub fn list_json(top: &[counters::Hit], bound: u64, events: u64) -> serde_json::Value {
-    let hit = |hit: &counters::Hit| {
-        serde_json::json!({"key": hit.key, "count": hit.count, "at_least": hit.count - hit.error})
-    };
+    let hit = |hit: &counters::Hit| serde_json::json!({"key": hit.key, "count": hit.count, "at_least": hit.count - hit.error});
     let top: Vec<_> = top.iter().map(hit).collect();
     serde_json::json!({"events": events, "not_listed_at_most": bound, "top": top})
 }

@@ -4,7 +4,6 @@ use crate::counters::Bound;
 use crate::scenario::Facts;
 use crate::side_by_side::Outcome;
 use kit::estimate::units::{BYTE, EVENT, ITEM, ONE, SECOND};
-use kit::invariant::Record;
 use kit::report::Wall;
 use kit::{Block, Capacity, Estimate, Flow, Table, Value, WorstError, human, term};
 
@@ -25,20 +24,6 @@ pub const DIAGRAM: &str = r"
    ▼
   workers: {  merged  } summaries ──▶ one list, its bound with it
 ";
-
-/// The answer of a run that broke an invariant: which, where, and what led there.
-#[must_use]
-pub fn broken(record: &Record) -> Block {
-    let mut block = Block::default();
-    let Some(first) = &record.first_seed_event else { return block };
-    block.text(format!("✗ {}", record.name));
-    let found = term::clean(&first.what);
-    block.text(format!("seed {}, event {}: {found}", first.seed, first.event));
-    let tail = first.history.iter().rev().take(6).rev();
-    let tail: Vec<_> = tail.map(|line| format!("  {}", term::shorten(line, 76))).collect();
-    block.lines(tail.join("\n"));
-    block
-}
 
 /// The answer: what the log was asked for most, and what a summary would have said.
 #[must_use]
@@ -66,12 +51,7 @@ pub fn answer(facts: &Facts) -> Block {
         let said = small.top.iter().find(|other| other.key == hit.key);
         let count = exact.recall.map(|_| hit.count);
         let (said, error) = (said.map(|hit| hit.count), said.map(|hit| hit.error));
-        table.row([
-            count.into(),
-            term::shorten(&hit.key, 44).into(),
-            said.into(),
-            error.into(),
-        ]);
+        table.row([count.into(), term::shorten(&hit.key, 44).into(), said.into(), error.into()]);
     }
     block.table(table);
     if let Some(two) = &facts.two {
@@ -109,7 +89,9 @@ pub fn estimates() -> Vec<Estimate> {
         Estimate::new("23.E2", "Count-Min 100,000 x 7 of 8 bytes", "MB", 700_000.0 * (8.0 * BYTE))
             .working("100,000 columns x 7 rows x 8 B, whatever the stream"),
         Estimate::new("23.E3", "Lossy Counting, eps 0.1 %, 10^9 events", "items", 13_816.0 * ITEM)
-            .working("at most ln(eps N) / eps entries: the document's 1/eps = 1,000 is the best case")
+            .working(
+                "at most ln(eps N) / eps entries: the document's 1/eps = 1,000 is the best case",
+            )
             .document("1000 items"),
         Estimate::new("23.E4", "Space-Saving for the same error", "items", 1000.0 * ITEM)
             .working("1 / eps counters, always; k counters alone would promise N/k only"),
@@ -164,12 +146,12 @@ pub fn load(facts: &Facts) -> Block {
     }
     for (field, all) in &one.fields {
         let outcomes = all.outcomes(facts.k);
-        block.text(format!("\nTop {} by {field}:", facts.k));
+        block.text(format!("Top {} by {field}:", facts.k));
         block.table(side_by_side(&outcomes));
     }
     block.text("Worst is the largest error of a listed count. Bound is what it may be: always, ~ for all but 1.8 % of the keys, ± right on average with a certain lower bound.");
     if one.windows[0].seen.lists > 0 {
-        block.text("\nWindows over the log's own time, every list compared with a recount:");
+        block.text("Windows over the log's own time, every list compared with a recount:");
         block.table(windows(facts));
     }
     block
@@ -244,10 +226,9 @@ pub fn wall(wall: &mut Wall, facts: &Facts) {
     let (one, all, keys) = facts.shards.timed;
     let rate = |span: std::time::Duration| keys as f64 / span.as_secs_f64().max(1e-9);
     wall.capacity = vec![
-        plan("count (summary)", wall.rate().unwrap_or(0.0), "this process, a partition each"),
-        plan("count (Space-Saving)", space.meter.rate(), "this process, a partition each"),
-        plan("five-minute windows", facts.one.windows[1].meter.rate(), "this process, or Flink"),
-        plan("log with offsets", 2e5, "Kafka, 4 partitions (its figure, not measured here)"),
+        plan("count (summary)", wall.rate().unwrap_or(0.0), "one process, a partition a worker"),
+        plan("count (Space-Saving)", space.meter.rate(), "one process, a partition a worker"),
+        plan("five-minute windows", facts.one.windows[1].meter.rate(), "one process, or Flink"),
     ];
     wall.notes.push(("workers, 1: events/s".to_owned(), Value::Count(rate(one))));
     let many = format!("workers, {}: events/s", facts.shards.workers);

@@ -1,11 +1,11 @@
 //! Part one: a real log, every field, every algorithm, every window, one pass.
 
+use crate::Options;
 use crate::checkpoint::Checkpoint;
 use crate::field::Field;
 use crate::input::{Batch, Format, Log, Stats};
 use crate::side_by_side::SideBySide;
 use crate::windows::{List, WINDOW, Window};
-use crate::Options;
 use crossbeam::channel;
 use kit::{Failure, Input, Invariants, Run};
 use std::io::Read;
@@ -61,8 +61,8 @@ impl PartOne {
             }
         };
         let live = run.data == Some(Input::Stdin);
-        let mut log = Log::open(source, options.format, live)
-            .map_err(|error| format!("{title}: {error}"))?;
+        let mut log =
+            Log::open(source, options.format, live).map_err(|error| format!("{title}: {error}"))?;
         let progress = run.progress(&title, 0);
         let mut all = Self::new(title, log.format(), run, options);
         let field = all.fields[0].0;

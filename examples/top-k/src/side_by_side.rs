@@ -1,7 +1,7 @@
 //! One stream, one field, every algorithm beside the truth.
 
-use crate::counters::{Bound, Counter, CountMinHeap, Hit, space_saving, top_k};
 use crate::counters::lossy_counting;
+use crate::counters::{Bound, CountMinHeap, Counter, Hit, space_saving, top_k};
 use crate::exact::{Exact, equals_sort_uniq};
 use crate::keys::Keys;
 use crate::meter::Meter;

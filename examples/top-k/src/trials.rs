@@ -23,10 +23,13 @@ pub const LOSSY: &str = "Lossy Counting loses at most eps N of a key";
 /// See [`COUNT_MIN`].
 pub const MERGED: &str = "a merged list holds the truth";
 
+/// One guarantee, one stream made to break it.
+type Trial = fn(&mut Stream, &Safeguards, &mut Invariants);
+
 /// Runs every trial with `seed`; the records of all of them.
 #[must_use]
 pub fn run(seed: u64, safeguards: &Safeguards) -> Vec<Record> {
-    let trials: [(&str, fn(&mut Stream, &Safeguards, &mut Invariants)); 6] = [
+    let trials: [(&str, Trial); 6] = [
         ("count-min", count_min),
         ("space-saving", space_saving),
         ("lossy", lossy),
@@ -80,7 +83,8 @@ fn count_min(dice: &mut Stream, safeguards: &Safeguards, invariants: &mut Invari
     }
     invariants.event(format!("{n} events of {} keys, bound {bound}", truth.len()));
     invariants.check(few, under == 0 && over.len() <= allowed, || {
-        let example = over.first().map(|&(key, &t)| format!("{key}: {t} counted as {}", count(key)));
+        let example =
+            over.first().map(|&(key, &t)| format!("{key}: {t} counted as {}", count(key)));
         let example = example.unwrap_or_default();
         format!("{} keys over, {allowed} allowed, {under} under; {example}", over.len())
     });
@@ -106,7 +110,8 @@ fn space_saving(dice: &mut Stream, safeguards: &Safeguards, invariants: &mut Inv
             ours.iter().map(hit).collect()
         } else {
             samples.add(key);
-            let hit = |(key, count, error): (&str, u64, u64)| Hit { key: key.to_owned(), count, error };
+            let hit =
+                |(key, count, error): (&str, u64, u64)| Hit { key: key.to_owned(), count, error };
             samples.counters().into_iter().map(hit).collect()
         };
         let shown: Vec<_> = list.iter().map(|h| format!("{}={}", h.key, h.count)).collect();
@@ -174,7 +179,8 @@ fn merged(dice: &mut Stream, safeguards: &Safeguards, invariants: &mut Invariant
     keys.iter().for_each(|key| exact.add(key));
     let parts = shard::count(&keys, workers, || SpaceSaving::new(16).expect("sixteen"));
     for (worker, part) in parts.iter().enumerate() {
-        let list: Vec<_> = part.top(K + 1).iter().map(|h| format!("{}={}", h.item, h.count)).collect();
+        let list: Vec<_> =
+            part.top(K + 1).iter().map(|h| format!("{}={}", h.item, h.count)).collect();
         invariants.event(format!("worker {worker}: {}", list.join(" ")));
     }
     let list = shard::reduce(&parts, K, safeguards.on("whole-summaries"));

@@ -7,8 +7,8 @@
 use crate::counters::Hit;
 use crate::exact::Exact;
 use crate::meter::Meter;
+use crate::panes::Windowed;
 use archstone_sketch::frequency::SpaceSaving;
-use crate::window_shim::Windowed;
 use kit::invariant::Invariant;
 use kit::{Invariants, Latencies, Safeguards, Stream};
 use std::collections::VecDeque;
@@ -33,6 +33,15 @@ pub struct List {
     pub top: Vec<Hit>,
     /// What a count may be off by.
     pub bound: u64,
+}
+
+impl std::fmt::Display for List {
+    /// One line for a history: the first three of the list.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (hours, minutes) = (self.until / 3600 % 24, self.until / 60 % 60);
+        write!(f, "{} list at {hours:02}:{minutes:02}:", self.window)?;
+        self.top.iter().take(3).try_for_each(|hit| write!(f, " {}={}", hit.key, hit.count))
+    }
 }
 
 /// A window over a log: its lists, and how far they were from the truth.
@@ -97,7 +106,7 @@ impl Window {
         Self {
             name,
             k,
-            summary: Summary { clock, counts: Windowed::new(1, panes as usize, make()), expires },
+            summary: Summary { clock, counts: Windowed::new(panes as usize, make()), expires },
             truth: Truth { clock, panes: VecDeque::new(), limit: exact_limit },
             lists: Vec::new(),
             meter: Meter::default(),
@@ -130,6 +139,9 @@ impl Window {
             let seen = &mut self.seen;
             self.truth.add(time, key, &mut |truth| {
                 let list = due.next().expect("both close the same panes");
+                if let Some((invariants, _)) = &mut check {
+                    invariants.event(list.to_string());
+                }
                 seen.compare(&list, truth, k, check.as_mut());
                 publish(&list);
             });
@@ -242,7 +254,7 @@ impl Summary {
     fn list(&self, pane: u64, name: &'static str, k: usize) -> List {
         let Clock { pane: secs, panes, .. } = self.clock;
         let at = if self.expires { pane } else { 0 };
-        let whole = self.counts.over(at, panes as usize);
+        let whole = self.counts.over(at);
         let hit = |h: &archstone_sketch::Hitter<'_, String>| Hit {
             key: h.item.clone(),
             count: h.count,
@@ -312,18 +324,8 @@ pub fn trial(dice: &mut Stream, safeguards: &Safeguards, invariants: &mut Invari
             // Now and then a line that another process wrote late.
             let time = if dice.chance(0.02) { now - dice.below(90) } else { now };
             let key = format!("/{}", dice.below(20).min(dice.below(20)));
-            let mut shown = Vec::new();
-            window.add(
-                std::iter::once((time, key.as_str())),
-                &mut |list| {
-                    let top = list.top.iter().map(|hit| format!("{}={}", hit.key, hit.count));
-                    let (name, until) = (list.window, list.until % 86_400);
-                    let top = top.collect::<Vec<_>>().join(" ");
-                    shown.push(format!("{name} list until second {until}: {top}"));
-                },
-                Some((invariants, holds)),
-            );
-            shown.into_iter().for_each(|event| invariants.event(event));
+            let check = Some((&mut *invariants, holds));
+            window.add(std::iter::once((time, key.as_str())), &mut |_| (), check);
         }
     }
 }

@@ -116,7 +116,8 @@ fn tsv<'a>(columns: &Columns, line: &'a str) -> Option<Record<'a>> {
             record.time = Some(field.parse().ok()?);
         }
     }
-    let last = [columns.host, columns.url, columns.status, columns.time].into_iter().flatten().max();
+    let last =
+        [columns.host, columns.url, columns.status, columns.time].into_iter().flatten().max();
     let counted = |column: Option<usize>, text: &str| column.is_none() || !text.is_empty();
     let whole = last.is_none_or(|last| fields > last)
         && counted(columns.host, record.host)
@@ -133,7 +134,8 @@ fn clf(line: &str) -> Option<Record<'_>> {
     let (time, rest) = rest.split_once("] \"")?;
     let (request, rest) = closing_quote(rest)?;
     let status = rest.strip_prefix(' ')?.split(' ').next()?;
-    let is_status = status == "-" || (status.len() == 3 && status.bytes().all(|b| b.is_ascii_digit()));
+    let is_status =
+        status == "-" || (status.len() == 3 && status.bytes().all(|b| b.is_ascii_digit()));
     if host.is_empty() || !is_status {
         return None;
     }
@@ -215,9 +217,8 @@ mod tests {
 
     #[test]
     fn odd_requests_are_items_and_not_errors() {
-        let line = |request: &str| {
-            format!("h - - [29/Feb/2000:23:59:60 +0530] \"{request}\" 404 -")
-        };
+        let line =
+            |request: &str| format!("h - - [29/Feb/2000:23:59:60 +0530] \"{request}\" 404 -");
         let url = |request: &str| clf(&line(request)).map(|record| record.url.to_owned());
         assert_eq!(url("GET /a b.html HTTP/1.0").as_deref(), Some("/a b.html"));
         assert_eq!(url("GET /old").as_deref(), Some("/old"), "HTTP/0.9");

@@ -5,7 +5,9 @@
 mod common;
 
 use archstone_sketch::TopK;
-use archstone_sketch::frequency::{CountMin, Layout, SetSpaceSaving, Update};
+use archstone_sketch::frequency::{
+    CountMin, CountSketch, HeavyKeeper, Layout, SetSpaceSaving, Update,
+};
 use common::{mix, zipf};
 
 /// Share of items whose over-count is above what `bounds` allows, and the mean over-count.
@@ -183,4 +185,68 @@ fn the_top_hundred_are_found_in_64_kib_on_skewed_and_flat_streams() {
         assert!(error <= limit, "mean relative error {error} at Zipf {s}");
         assert!(list.iter().all(|h| h.sure() <= counts[*h.item as usize]));
     }
+}
+
+#[test]
+fn count_sketch_is_right_on_average_and_within_its_bounds_as_often_as_stated() {
+    let stream = zipf(50_000, 3000, 1.0, 12);
+    let mut counts = vec![0_i64; 3000];
+    stream.iter().for_each(|&item| counts[item as usize] += 1);
+    let (mut outside, mut sum) = (0, [0.0; 3]);
+    let items = [0_u64, 10, 1000];
+    for seed in 0..200 {
+        let mut sketch = CountSketch::new(5, 64).unwrap().with_seed(seed);
+        stream.iter().for_each(|item| sketch.add(item));
+        for (sum, &item) in sum.iter_mut().zip(&items) {
+            let bounds = sketch.bounds(&item);
+            outside += u32::from(!bounds.contains(counts[item as usize] as f64));
+            *sum += bounds.estimate - counts[item as usize] as f64;
+        }
+    }
+    assert!(f64::from(outside) / 600.0 <= 0.67_f64.powi(5), "{outside} of 600 outside");
+    // The mean error of an item over 200 seeds: its deviation is at most that of a row,
+    // sqrt(F2 / w), over sqrt(200); 5 sigma, wrong once in 10^6.
+    let f2: f64 = counts.iter().map(|&n| (n * n) as f64).sum();
+    let sigma = (f2 / 64.0 / 200.0).sqrt();
+    assert!(sum.iter().all(|sum| (sum / 200.0).abs() < 5.0 * sigma), "{sum:?}, sigma {sigma}");
+}
+
+#[test]
+fn heavy_keeper_finds_the_top_of_a_flat_stream_and_weights_count_as_repeats() {
+    let stream = zipf(1 << 20, 1 << 18, 0.8, 13);
+    let mut counts = vec![0_u64; 1 << 18];
+    let mut list = HeavyKeeper::<u64>::new(100, 4, 4096).unwrap();
+    for item in &stream {
+        counts[*item as usize] += 1;
+        list.add(item);
+    }
+    let mut ranked = counts.clone();
+    ranked.sort_unstable_by(|a, b| b.cmp(a));
+    let found = list.top().iter().filter(|h| counts[*h.item as usize] >= ranked[99]).count();
+    assert!(found >= 97, "recall {found} %");
+
+    // One item holds a cell with 60; another comes 2000 times, once by weight and once one by one:
+    // the mean of what is left over 300 seeds is the same within 5 sigma.
+    let left = |by_weight: bool| -> Vec<f64> {
+        let run = |seed| {
+            let mut list = HeavyKeeper::<u64>::new(2, 1, 1).unwrap().with_seed(seed);
+            list.add_n(&1, 60);
+            if by_weight {
+                list.add_n(&2, 2000);
+            } else {
+                for _ in 0..2000 {
+                    list.add(&2);
+                }
+            }
+            list.count(&2) as f64
+        };
+        (0..300).map(run).collect()
+    };
+    let stats = |x: &[f64]| {
+        let mean = x.iter().sum::<f64>() / x.len() as f64;
+        (mean, x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / x.len() as f64)
+    };
+    let ((a, va), (b, vb)) = (stats(&left(true)), stats(&left(false)));
+    assert!((a - b).abs() < 5.0 * ((va + vb) / 300.0).sqrt() + 1e-9, "{a} and {b}");
+    assert!(va > 0.0 && b > 100.0);
 }

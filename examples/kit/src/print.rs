@@ -154,7 +154,11 @@ fn memory(wall: &Wall) -> Option<String> {
 }
 
 fn invariant_line(records: &[Record]) -> String {
-    let checks = human::count(records.iter().map(|record| record.checked as f64).sum());
+    let checks = records.iter().fold(0, |sum: u64, record| sum.saturating_add(record.checked));
+    if checks == 0 {
+        return format!("{} none checked", mark::NONE);
+    }
+    let checks = human::count(checks as f64);
     let broken: Vec<&Record> = records.iter().filter(|record| record.violations > 0).collect();
     match broken.first() {
         None => format!("{} all {} held in {checks} checks", mark::GOOD, records.len()),

@@ -33,7 +33,6 @@ pub mod keys;
 pub mod merge;
 pub mod meter;
 pub mod outline;
-pub mod panes;
 pub mod part_one;
 #[cfg(feature = "redis")]
 pub mod publish;

@@ -6,9 +6,9 @@
 use crate::counters::{Counter, space_saving};
 use crate::field::Field;
 use crate::input::Batch;
-use crate::panes::Windowed;
 use crate::part_one::PartOne;
 use archstone_sketch::frequency::SpaceSaving;
+use archstone_sketch::window::Windowed;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
@@ -87,7 +87,10 @@ impl Server {
             for counts in fields.iter_mut() {
                 let key = counts.field.key(batch, row);
                 counts.all.add(key);
-                counts.panes.at(*now / PANE_SECS).add(key);
+                // A late line counts now, as in the windows that are published.
+                if let Some(pane) = counts.panes.at(*now) {
+                    pane.add(key);
+                }
             }
         }
     }
@@ -100,7 +103,7 @@ impl Server {
 
 impl FieldCounts {
     fn new(field: Field) -> Self {
-        let panes = Windowed::new(PANES as usize, space_saving());
+        let panes = Windowed::new(PANE_SECS, PANES as usize, space_saving()).expect("60 panes");
         Self { field, all: space_saving(), panes }
     }
 }
@@ -143,9 +146,9 @@ fn answer(counts: &Counts, asked: &Asked) -> Result<serde_json::Value, String> {
         "all" => None,
         window => {
             let minutes = window.strip_suffix('m').and_then(|minutes| minutes.parse().ok());
-            let minutes = minutes.filter(|minutes| (1..=PANES).contains(minutes));
+            let minutes = minutes.filter(|minutes| (1..=PANES as usize).contains(minutes));
             let minutes = minutes.ok_or(format!("window is all or 1m to {PANES}m: {window:?}"))?;
-            Some(field.panes.last(counts.now / PANE_SECS, minutes))
+            Some(field.panes.over(counts.now, minutes).map_err(|error| error.to_string())?)
         }
     };
     let summary = merged.as_ref().unwrap_or(&field.all);

@@ -7,8 +7,8 @@
 use crate::counters::Hit;
 use crate::exact::Exact;
 use crate::meter::Meter;
-use crate::panes::Windowed;
 use archstone_sketch::frequency::SpaceSaving;
+use archstone_sketch::window::Windowed;
 use kit::invariant::Invariant;
 use kit::{Invariants, Latencies, Safeguards, Stream};
 use std::collections::VecDeque;
@@ -101,12 +101,13 @@ impl Window {
         exact_limit: usize,
         expires: bool,
     ) -> Self {
-        let make = || SpaceSaving::new(COUNTERS).expect("128 counters");
+        let empty = SpaceSaving::new(COUNTERS).expect("128 counters");
+        let counts = Windowed::new(pane, panes as usize, empty).expect("a few panes");
         let clock = Clock { pane, panes, open: None };
         Self {
             name,
             k,
-            summary: Summary { clock, counts: Windowed::new(panes as usize, make()), expires },
+            summary: Summary { clock, counts, expires },
             truth: Truth { clock, panes: VecDeque::new(), limit: exact_limit },
             lists: Vec::new(),
             meter: Meter::default(),
@@ -243,8 +244,10 @@ impl Summary {
         for pane in ended {
             self.close(pane, name, k, lists);
         }
-        let pane = if self.expires { now } else { 0 };
-        self.counts.at(pane).add(key);
+        let start = if self.expires { now * self.clock.pane } else { 0 };
+        if let Some(pane) = self.counts.at(start) {
+            pane.add(key);
+        }
     }
 
     fn close(&self, pane: u64, name: &'static str, k: usize, lists: &mut Vec<List>) {
@@ -253,8 +256,8 @@ impl Summary {
 
     fn list(&self, pane: u64, name: &'static str, k: usize) -> List {
         let Clock { pane: secs, panes, .. } = self.clock;
-        let at = if self.expires { pane } else { 0 };
-        let whole = self.counts.over(at);
+        let at = if self.expires { pane * secs } else { 0 };
+        let whole = self.counts.over(at, panes as usize).expect("panes are made alike");
         let hit = |h: &archstone_sketch::Hitter<'_, String>| Hit {
             key: h.item.clone(),
             count: h.count,

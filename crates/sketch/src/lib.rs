@@ -44,6 +44,9 @@ pub mod frequency;
 #[cfg(feature = "membership")]
 pub mod membership;
 
+#[cfg(feature = "window")]
+pub mod window;
+
 pub use bounds::Bounds;
 pub use error::{Incompatible, ParamError};
 pub use item::{Item, Key};

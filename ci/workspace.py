@@ -84,7 +84,7 @@ def main(what, *args):
         return [f"{p['name']} {f.stem}" for p in crates() for f in test_files(p) if wanted.search(f.read_text())]
     if what == "unsafe":
         def allows(p):
-            return any("allow(unsafe_code" in f.read_text() for f in (ROOT / p["folder"] / "src").rglob("*.rs"))
+            return any(re.search(r"(allow|expect)\(\s*unsafe_code", f.read_text()) for f in (ROOT / p["folder"] / "src").rglob("*.rs"))
         return [p["name"] for p in crates() if allows(p)]
     sys.exit(__doc__)
 

@@ -37,10 +37,15 @@ mod math;
 mod merge;
 pub mod wire;
 
+#[cfg(feature = "distinct")]
+pub mod distinct;
 #[cfg(feature = "frequency")]
 pub mod frequency;
 #[cfg(feature = "membership")]
 pub mod membership;
+
+#[cfg(feature = "window")]
+pub mod window;
 
 pub use bounds::Bounds;
 pub use error::{Incompatible, ParamError};
@@ -48,6 +53,8 @@ pub use item::{Item, Key};
 pub use merge::Merge;
 pub use wire::{DecodeError, Wire};
 
+#[cfg(feature = "distinct")]
+pub use distinct::{Hll, Theta, UltraLogLog};
 #[cfg(feature = "frequency")]
 pub use frequency::{CountMin, Hitter, TopK};
 #[cfg(feature = "membership")]

@@ -24,33 +24,35 @@ use std::path::PathBuf;
 /// assert_eq!((cli.shared.seed, cli.top), (7, 3));
 /// ```
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Options of every design")]
 pub struct Args {
     /// Seed of every random choice; one seed, one result
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(help_heading = HEADING, long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     pub seed: u64,
     /// How much to run: under 2 s, under 15 s, or minutes
-    #[arg(long, value_enum, default_value_t = Scale::Demo)]
+    #[arg(help_heading = HEADING, long, value_enum, default_value_t = Scale::Demo)]
     pub scale: Scale,
     /// Print the whole run as one JSON object on standard output
-    #[arg(long)]
+    #[arg(help_heading = HEADING, long)]
     pub json: bool,
     /// Write charts as SVG files into this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = HEADING, long, value_name = "DIR")]
     pub svg: Option<PathBuf>,
     /// Switch a safeguard off and see which invariant breaks (repeatable)
-    #[arg(long, value_name = "SAFEGUARD", value_delimiter = ',')]
+    #[arg(help_heading = HEADING, long, value_name = "SAFEGUARD", value_delimiter = ',')]
     pub without: Vec<String>,
     /// Your own input instead of the shipped one; - is standard input
-    #[arg(long, value_name = "PATH")]
+    #[arg(help_heading = HEADING, long, value_name = "PATH")]
     pub data: Option<Input>,
     /// A real engine to use, chosen by its scheme (repeatable)
-    #[arg(long, value_name = "URL")]
+    #[arg(help_heading = HEADING, long, value_name = "URL")]
     pub backend: Vec<String>,
     /// Serve over HTTP: HOST:PORT, :PORT or PORT
-    #[arg(long, value_name = "ADDR", value_parser = parse_addr)]
+    #[arg(help_heading = HEADING, long, value_name = "ADDR", value_parser = parse_addr)]
     pub serve: Option<SocketAddr>,
 }
+
+/// The shared flags stand apart from the design's own in `--help`.
+const HEADING: &str = "Options of every design";
 
 /// How much a run does.
 #[derive(

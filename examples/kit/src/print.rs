@@ -1,6 +1,6 @@
 //! The report for a reader.
 
-use crate::invariant::Record;
+use crate::invariant::{self, Record};
 use crate::report::{Report, Wall};
 use crate::table::Table;
 use crate::term::{self, Terminal, Tone, mark};
@@ -9,6 +9,9 @@ use crate::{Verdict, diagram, estimate, human};
 
 /// Lines of the summary: a screen of the old size, whole.
 const SUMMARY_LINES: usize = 24;
+
+/// Columns of the labels before the facts.
+const LABEL: usize = 12;
 
 /// The summary and the eight blocks, coloured for `terminal`.
 pub(crate) fn report(report: &Report, terminal: &Terminal) -> String {
@@ -24,56 +27,91 @@ pub(crate) fn report(report: &Report, terminal: &Terminal) -> String {
         ("Capacity plan", capacity(report, terminal)),
     ];
     for (number, (title, body)) in (1..).zip(blocks) {
-        let heading = format!("{number}  {title}");
-        out.push_str(&format!("\n{}\n\n", terminal.tone(Tone::Strong, &heading)));
+        let heading = format!("── {number}  {title} ");
+        let rule = "─".repeat(terminal.width.saturating_sub(term::width(&heading)));
+        out.push_str(&format!("\n{}\n\n", terminal.tone(Tone::Strong, &(heading + &rule))));
         let body = body.trim_end();
-        out.push_str(&terminal.paint(if body.is_empty() { "nothing to report" } else { body }));
+        out.push_str(&terminal.paint(if body.is_empty() { "– nothing" } else { body }));
         out.push('\n');
     }
     out
 }
 
-/// What fits one screen: the answer, how it did, what to try.
+/// What fits one screen: the answer (or what broke), how it did, what to try.
 pub(crate) fn summary(report: &Report, terminal: &Terminal) -> String {
-    let head =
-        format!("{} {}: {}", report.design.number, report.design.system, report.design.title);
-    let how =
-        format!("seed {}, {}, {}", report.seed, report.scale, human::duration(report.wall.elapsed));
-    let gap = terminal.width.saturating_sub(term::width(&head) + term::width(&how)).max(2);
-    let mut top = vec![format!(
-        "{}{:gap$}{}",
-        terminal.tone(Tone::Strong, &head),
-        "",
-        terminal.tone(Tone::Dim, &how)
-    )];
+    let mut top = vec![title(report, terminal)];
     if !report.without.is_empty() {
         top.push(terminal.paint(&format!("{} without {}", mark::WARN, report.without.join(", "))));
     }
-    top.push("─".repeat(terminal.width));
+    top.push(terminal.tone(Tone::Dim, &"─".repeat(terminal.width)));
 
     let facts = facts(report, terminal);
-    let next: Vec<String> = report.design.next.iter().take(3).map(|c| c.to_string()).collect();
-    let fixed = top.len() + facts.len() + next.len() + 2 + usize::from(!next.is_empty());
-    let room = SUMMARY_LINES.saturating_sub(fixed);
+    let next = next(report, terminal);
+    // Two empty lines: before the facts, before the commands.
+    let room = SUMMARY_LINES.saturating_sub(top.len() + facts.len() + next.len() + 2);
+    let broken = invariant::first_broken(&report.invariants);
+    let broken = broken.map(|record| violation(record, terminal, room.saturating_sub(4)));
+    let broken: Vec<&str> = broken.iter().flat_map(|text| text.lines()).collect();
+    let gap = usize::from(!broken.is_empty());
     let answer = report.answer.render(terminal);
-    let mut answer: Vec<&str> = answer.lines().collect();
-    if answer.len() > room {
-        answer.truncate(room.saturating_sub(1));
-        answer.push("… more with --json");
-    }
+    let answer = first_lines(&answer, room.saturating_sub(broken.len() + gap));
+
+    let paint = |line: &&str| terminal.paint(line);
     let mut lines = top;
-    lines.extend(answer.iter().map(|line| terminal.paint(line)));
+    lines.extend(answer.iter().map(paint));
+    lines.extend((gap > 0).then(String::new));
+    lines.extend(broken.iter().map(paint));
     lines.push(String::new());
     lines.extend(facts);
-    if !next.is_empty() {
-        lines.push(String::new());
-        let label = |at: usize| if at == 0 { "try next   " } else { "           " };
-        let command = |(at, text): (usize, &String)| {
-            format!("{}{}", terminal.tone(Tone::Dim, label(at)), text)
-        };
-        lines.extend(next.iter().enumerate().map(command));
+    lines.push(String::new());
+    lines.extend(next);
+    lines.join("\n").trim_end().to_owned() + "\n"
+}
+
+fn title(report: &Report, terminal: &Terminal) -> String {
+    let design = report.design;
+    let left = format!("{}  {}  {}", design.number, design.system, design.title);
+    let left = term::shorten(&left, terminal.width);
+    let took = human::duration(report.wall.elapsed);
+    let right = format!("seed {}, {}, {took}", report.seed, report.scale);
+    let (left_width, right_width) = (term::width(&left), term::width(&right));
+    let (left, right) = (terminal.tone(Tone::Strong, &left), terminal.tone(Tone::Dim, &right));
+    if left_width + 2 + right_width > terminal.width {
+        return left;
     }
-    lines.join("\n") + "\n"
+    format!("{left}{:gap$}{right}", "", gap = terminal.width - left_width - right_width)
+}
+
+fn first_lines(text: &str, room: usize) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    if lines.len() > room {
+        lines.truncate(room.saturating_sub(1));
+        lines.push("… all of it with --json");
+    }
+    lines
+}
+
+fn next(report: &Report, terminal: &Terminal) -> Vec<String> {
+    let label = |at: usize| if at == 0 { "try next" } else { "" };
+    let line = |(at, command): (usize, &&str)| {
+        format!("{}{command}", terminal.tone(Tone::Dim, &term::pad(label(at), LABEL)))
+    };
+    report.design.next.iter().take(3).enumerate().map(line).collect()
+}
+
+/// One broken invariant: where, what, and the events that led there, in at most `room` lines.
+fn violation(record: &Record, terminal: &Terminal, room: usize) -> String {
+    let Some(first) = &record.first_seed_event else { return String::new() };
+    let mut out = format!("{} broke: {}\n", mark::BAD, record.name);
+    let what =
+        format!("  seed {}, event {}: {}", first.seed, first.event, term::clean(&first.what));
+    out.push_str(&term::shorten(&what, terminal.width));
+    let events = first.history.len().min(room.saturating_sub(2));
+    for event in &first.history[first.history.len() - events..] {
+        out.push_str("\n    ");
+        out.push_str(&term::shorten(&term::clean(event), terminal.width - 4));
+    }
+    out
 }
 
 fn facts(report: &Report, terminal: &Terminal) -> Vec<String> {
@@ -94,11 +132,16 @@ fn facts(report: &Report, terminal: &Terminal) -> Vec<String> {
     let wrong = report.claims.count(Verdict::WrongFigure);
     let all = report.claims.rows().len();
     if all > 0 {
-        facts.push(("claims", format!("{met} of {all} met, {wrong} wrong figures shown")));
+        let mut text = format!("{met} of {all} met");
+        if wrong > 0 {
+            let s = human::plural(wrong as u64);
+            text.push_str(&format!(", {wrong} figure{s} of the document wrong"));
+        }
+        facts.push(("claims", text));
     }
     let fact = |(label, text): (&str, String)| {
-        let label = terminal.tone(Tone::Dim, &term::pad(label, 11));
-        format!("{label}{}", terminal.paint(&term::shorten(&text, terminal.width - 11)))
+        let label = terminal.tone(Tone::Dim, &term::pad(label, LABEL));
+        format!("{label}{}", terminal.paint(&term::shorten(&text, terminal.width - LABEL)))
     };
     facts.into_iter().map(fact).collect()
 }
@@ -111,10 +154,14 @@ fn memory(wall: &Wall) -> Option<String> {
 }
 
 fn invariant_line(records: &[Record]) -> String {
-    let checks = human::count(records.iter().map(|record| record.checked as f64).sum());
+    let checks = records.iter().fold(0, |sum: u64, record| sum.saturating_add(record.checked));
+    if checks == 0 {
+        return format!("{} none checked", mark::NONE);
+    }
+    let checks = human::count(checks as f64);
     let broken: Vec<&Record> = records.iter().filter(|record| record.violations > 0).collect();
     match broken.first() {
-        None => format!("{} all {} held, {checks} checks", mark::GOOD, records.len()),
+        None => format!("{} all {} held in {checks} checks", mark::GOOD, records.len()),
         Some(first) => {
             format!("{} {} of {} broke: {}", mark::BAD, broken.len(), records.len(), first.name)
         }
@@ -207,20 +254,9 @@ fn invariants(report: &Report, terminal: &Terminal) -> String {
     }
     let mut text = if table.is_empty() { String::new() } else { table.render(terminal) };
     for record in &report.invariants {
-        let Some(first) = &record.first_seed_event else { continue };
-        text.push_str(&format!(
-            "\n\n{} {}\n  seed {}, event {}: {}\n",
-            mark::BAD,
-            record.name,
-            first.seed,
-            first.event,
-            term::clean(&first.what)
-        ));
-        for event in &first.history {
-            text.push_str(&format!(
-                "    {}\n",
-                term::shorten(&term::clean(event), terminal.width - 4)
-            ));
+        if record.violations > 0 {
+            text.push_str("\n\n");
+            text.push_str(&violation(record, terminal, usize::MAX));
         }
     }
     let mut table = Table::new(["without", "breaks", "seen at seed"]);
@@ -235,32 +271,44 @@ fn invariants(report: &Report, terminal: &Terminal) -> String {
     text
 }
 
+/// Not a table: five columns of prose would wrap into slivers. The verdicts stand in a column, the
+/// words beside them (below them in a narrow terminal): the claim, then what was found.
 fn claims(report: &Report, terminal: &Terminal) -> String {
-    let mut table = Table::new(["id", "claim", "document", "found", "verdict"]);
-    for claim in report.claims.rows() {
-        let found = match (claim.measured_text(), claim.evidence.as_str()) {
+    let rows = report.claims.rows();
+    let id_width = rows.iter().map(|row| term::width(&row.id)).max().unwrap_or(0);
+    let verdict_width = term::width(&Verdict::WrongFigure.human());
+    let beside = id_width + verdict_width + 4;
+    let narrow = terminal.width < beside + 40;
+    let indent = if narrow { 2 } else { beside };
+    let mut out = String::new();
+    for row in rows {
+        let found = match (row.measured_text(), row.evidence.as_str()) {
             (found, "") => found,
-            (found, evidence) if claim.measured == Value::Missing => {
-                let _ = found;
-                evidence.to_owned()
-            }
+            (_, evidence) if row.measured == Value::Missing => evidence.to_owned(),
             (found, evidence) => format!("{found} ({evidence})"),
         };
-        table.row([
-            claim.id.as_str().into(),
-            claim.name.as_str().into(),
-            claim.document.as_str().into(),
-            found.into(),
-            claim.verdict.human().into(),
-        ]);
+        let claim = format!("{}: {}", row.name, row.document);
+        let mut lines = wrap_clean(&claim, terminal.width - indent);
+        lines.extend(wrap_clean(&format!("→ {found}"), terminal.width - indent));
+        let verdict = term::pad(&row.verdict.human(), verdict_width);
+        let head = format!("{}  {verdict}  ", term::pad(&row.id, id_width));
+        let start = if narrow { format!("{}\n  ", head.trim_end()) } else { head };
+        let gap = format!("\n{:indent$}", "");
+        out.push_str(&format!("{start}{}\n", lines.join(&gap)));
     }
-    if table.is_empty() { String::new() } else { table.render(terminal) }
+    out
+}
+
+fn wrap_clean(text: &str, columns: usize) -> Vec<String> {
+    term::wrap(&term::clean(text), columns)
 }
 
 fn trade_offs(report: &Report, terminal: &Terminal) -> String {
     let one = |trade: &crate::TradeOff| {
-        let question = term::wrap(&format!("{}  {}", trade.id, trade.question), terminal.width);
-        let finding = term::wrap(&trade.finding, terminal.width);
+        let question = wrap_clean(&format!("{} {}", trade.id, trade.question), terminal.width);
+        let question = question.iter().map(|line| terminal.tone(Tone::Strong, line));
+        let question = question.collect::<Vec<_>>();
+        let finding = wrap_clean(&trade.finding, terminal.width);
         let table = trade.table.render(terminal);
         format!("{}\n\n{table}\n\n{}", question.join("\n"), finding.join("\n"))
     };

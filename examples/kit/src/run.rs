@@ -50,10 +50,20 @@ pub struct Safeguards {
 /// design's safeguards and backends. Ends the process on `--help` and on wrong flags.
 #[must_use]
 pub fn parse<C: clap::Parser>(design: &'static Design) -> C {
+    let about = format!("{} (design {}): {}", design.title, design.number, design.about);
+    // One help for -h and --help, and none of the parser's own doc comments in it.
+    let help = clap::Arg::new("help")
+        .short('h')
+        .long("help")
+        .help("Print this help")
+        .action(clap::ArgAction::HelpShort);
     let command = C::command()
         .name(design.system)
-        .about(format!("{} (design {}): {}", design.title, design.number, design.about))
+        .about(about)
+        .long_about(clap::builder::Resettable::Reset)
         .after_help(design.help())
+        .disable_help_flag(true)
+        .arg(help)
         .max_term_width(100);
     let matches = command.get_matches();
     C::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
@@ -86,11 +96,10 @@ pub fn run(
     for problem in report.claims.check_complete().err().unwrap_or_default() {
         eprintln!("warning: claims: {problem}");
     }
-    let text = if args.json {
-        report.to_json_text() + "\n"
-    } else {
-        crate::print::report(&report, &run.terminal)
-    };
+    if let Some(folder) = run.svg.as_ref().filter(|folder| !holds_charts(folder)) {
+        eprintln!("warning: {} wrote no charts to {}", design.system, folder.display());
+    }
+    let text = if args.json { report.to_json_text() + "\n" } else { report.to_text(&run.terminal) };
     if let Err(error) = io::stdout().lock().write_all(text.as_bytes()) {
         // `| head` closes the pipe when it has enough: that is no failure.
         if error.kind() != io::ErrorKind::BrokenPipe {
@@ -99,6 +108,13 @@ pub fn run(
         }
     }
     ExitCode::from(u8::from(!report.all_held()))
+}
+
+fn holds_charts(folder: &std::path::Path) -> bool {
+    let is_chart = |entry: io::Result<std::fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.path().extension().is_some_and(|end| end == "svg"))
+    };
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.any(is_chart))
 }
 
 impl Run {

@@ -1,6 +1,6 @@
 //! Tables: numbers to the right, no boxes, as wide as the terminal at most.
 
-use crate::term::Terminal;
+use crate::term::{Terminal, Tone};
 use crate::value::Value;
 use comfy_table::{CellAlignment, ContentArrangement};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use serde::ser::{SerializeSeq, Serializer};
 /// table.row(["exact".into(), Value::Share(1.0), Value::Bytes(650_000), 48.2.into()]);
 /// table.row(["Space-Saving".into(), Value::Share(0.98), Value::Bytes(65_536), 31.0.into()]);
 /// let text = table.render(&Terminal::plain());
-/// assert_eq!(text.lines().nth(2).unwrap(), "exact           100 %    635 KiB       48.2");
+/// assert_eq!(text.lines().nth(2).unwrap(), "exact          100 %   635 KiB      48.2");
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Table {
@@ -122,7 +122,8 @@ impl Table {
         let header = lines.next().unwrap_or_default();
         let widest = text.lines().map(|line| crate::term::width(line.trim_end())).max();
         let rule = "─".repeat(widest.unwrap_or(0));
-        let mut out = format!("{header}\n{rule}");
+        // Toned after the layout, as all colour is: it must not count as width.
+        let mut out = terminal.tone(Tone::Dim, header) + "\n" + &terminal.tone(Tone::Dim, &rule);
         for line in lines {
             out.push('\n');
             out.push_str(line);

@@ -37,7 +37,7 @@ impl Value {
             Self::Missing => "–".to_owned(),
             Self::Text(text) => term::clean(text),
             Self::Int(n) => human::thousands(*n),
-            Self::Num(value) => human::number(*value),
+            Self::Num(value) => human::measure(*value),
             Self::Count(value) => human::count(*value),
             Self::Bytes(n) => human::bytes(*n),
             Self::Share(share) => human::percent(*share),

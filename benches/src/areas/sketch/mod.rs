@@ -1,17 +1,34 @@
 //! The sketches, a file a family: its contenders, its workloads, its rows.
 
 mod count_min;
-mod filters;
-mod fuse;
+mod distinct;
+mod membership;
+mod merge;
 mod top_k;
 
 use super::Area;
 
 pub(super) fn area() -> Area {
-    let mut area = Area::new("sketch", &["datasketches", "heavykeeper", "topk", "fastbloom", "sbbf-rs-safe", "xorf", "ahash"]);
+    let mut area = Area::new("sketch", CRATES);
     count_min::entries(&mut area);
-    filters::entries(&mut area);
-    fuse::entries(&mut area);
     top_k::entries(&mut area);
+    membership::entries(&mut area);
+    distinct::entries(&mut area);
+    merge::entries(&mut area);
     area
 }
+
+const CRATES: &[&str] = &[
+    "ahash",
+    "count-min-sketch",
+    "datasketches",
+    "fastbloom",
+    "heavykeeper",
+    "hyperloglockless",
+    "sbbf-rs-safe",
+    "sketches-ddsketch",
+    "tdigest",
+    "topk",
+    "ultraloglog",
+    "xorf",
+];

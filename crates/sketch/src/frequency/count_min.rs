@@ -314,6 +314,17 @@ impl<C: Counter> CountMin<C> {
         size_of::<Self>() + self.table.memory()
     }
 
+    /// Divides all counts by `2^times`, rounded up.
+    #[cfg(feature = "window")]
+    pub(crate) fn halve_counts(&mut self, times: u32) {
+        self.table.halve(times);
+        // A cell is rounded up at most once, so as many units may be over as there were halvings of
+        // cells; the total that bounds them is rounded up with room for all.
+        self.total = super::counter::halved_up(self.total, times);
+        let most = self.table.cells().map(C::get).max().unwrap_or(0);
+        self.total = self.total.max(most);
+    }
+
     /// Forgets everything, keeps the shape.
     pub fn clear(&mut self) {
         self.table.clear();

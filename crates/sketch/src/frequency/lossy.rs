@@ -125,7 +125,7 @@ impl<T: Key> LossyCounting<T> {
     }
 
     /// Every item with more than `share * N` and none with less than `(share - eps) * N`, largest
-    /// counts first.
+    /// counts first. For a share of at least eps: what is rarer need not have been kept.
     #[must_use]
     pub fn above(&self, share: f64) -> Vec<Hitter<'_, T>> {
         let least = (share - 1.0 / self.width as f64) * self.total as f64;

@@ -72,6 +72,8 @@ const NONE: u32 = u32::MAX;
 impl<T: Key> SpaceSaving<T> {
     /// Bytes of one counter: its entry, at most one bucket, and up to four index cells.
     pub(super) const COUNTER_BYTES: usize = size_of::<Entry<T>>() + size_of::<Bucket>() + 32;
+    /// What it takes beside its counters.
+    pub(super) const FIXED_BYTES: usize = size_of::<Self>() + size_of::<Bucket>() + 64;
 
     /// The most counters.
     pub const MAX_CAPACITY: u64 = 1 << 26;
@@ -105,7 +107,8 @@ impl<T: Key> SpaceSaving<T> {
     fn build(capacity: usize, reserve: usize) -> Self {
         Self {
             entries: Vec::with_capacity(reserve),
-            buckets: Vec::new(),
+            // One more than counters: a counter enters its new bucket before it leaves the old.
+            buckets: Vec::with_capacity(reserve + 1),
             free: NONE,
             first: NONE,
             index: Index::new(reserve),
@@ -268,6 +271,12 @@ impl<T: Key> SpaceSaving<T> {
     /// A new counter, walking up from the smallest count.
     fn insert(&mut self, item: T, hash: u64, count: u64, error: u64) {
         let at = self.entries.len() as u32;
+        if self.entries.len() == self.entries.capacity() {
+            // Doubles, but never past the capacity.
+            let more = self.entries.len().max(4).min(self.capacity - self.entries.len());
+            self.entries.reserve_exact(more);
+            self.buckets.reserve_exact(self.entries.capacity() + 1 - self.buckets.len());
+        }
         self.entries.push(Entry { item, hash, error, bucket: NONE, before: NONE, after: NONE });
         self.index.insert(hash, at as usize);
         self.attach(at, count, NONE, self.first);
@@ -360,6 +369,21 @@ impl<T: Key> SpaceSaving<T> {
         }
         self.buckets[at as usize].after = self.free;
         self.free = at;
+    }
+
+    /// Divides all counts by `2^times`: counts rounded up, what is certain of them down.
+    #[cfg(feature = "window")]
+    pub(crate) fn halve_counts(&mut self, times: u32) {
+        let mut counters: Vec<_> = core::mem::take(&mut self.entries)
+            .into_iter()
+            .map(|entry| {
+                let count = self.buckets[entry.bucket as usize].count;
+                let (count, error) = super::counter::halved(count, entry.error, times);
+                (entry.item, entry.hash, count, error)
+            })
+            .collect();
+        counters.sort_by_key(|counter| Reverse(counter.2));
+        self.refill(counters, super::counter::halved_up(self.total, times));
     }
 
     /// Replaces the content by counters, the largest counts first.

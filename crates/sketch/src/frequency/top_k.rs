@@ -101,9 +101,9 @@ impl<T: Key> TopK<T> {
     pub fn certain(k: usize, bytes: usize) -> Result<Self, ParamError> {
         ParamError::whole("k", k as u64, 1, Self::MAX_K)?;
         let each = SpaceSaving::<T>::COUNTER_BYTES;
-        let least = (size_of::<Self>() + k * each) as u64;
-        ParamError::whole("bytes", bytes as u64, least, u64::MAX)?;
-        let capacity = ((bytes - size_of::<Self>()) / each).min(1 << 26);
+        let fixed = size_of::<Self>() + SpaceSaving::<T>::FIXED_BYTES;
+        ParamError::whole("bytes", bytes as u64, (fixed + k * each) as u64, u64::MAX)?;
+        let capacity = ((bytes - fixed) / each).min(SpaceSaving::<T>::MAX_CAPACITY as usize);
         Ok(Self { k, summary: Summary::Certain(SpaceSaving::new(capacity)?) })
     }
 
@@ -200,6 +200,11 @@ impl<T: Key> TopK<T> {
     #[must_use]
     pub fn memory(&self) -> usize {
         size_of::<usize>() + either!(&self.summary, summary => summary.memory())
+    }
+
+    #[cfg(feature = "window")]
+    pub(crate) fn halve_counts(&mut self, times: u32) {
+        either!(&mut self.summary, summary => summary.halve_counts(times));
     }
 
     /// Forgets everything, keeps the size.

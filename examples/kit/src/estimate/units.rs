@@ -197,6 +197,9 @@ impl Quantity {
         let mut parts = name.split('/');
         let mut unit = find(parts.next().unwrap_or_default())?;
         for part in parts {
+            if part.trim().is_empty() {
+                return Err(UnitError::Unknown(name.to_owned()));
+            }
             unit = unit.per(find(part)?);
         }
         Ok(unit)
@@ -287,6 +290,13 @@ impl Mul<f64> for Quantity {
     type Output = Self;
     fn mul(self, factor: f64) -> Self {
         self.scaled(factor)
+    }
+}
+
+impl Div<Quantity> for f64 {
+    type Output = Quantity;
+    fn div(self, quantity: Quantity) -> Quantity {
+        ONE.scaled(self).per(quantity)
     }
 }
 

@@ -47,19 +47,23 @@ impl Seed {
     /// The root of a part of it: a data centre, a client.
     #[must_use]
     pub fn child(self, name: &str) -> Self {
-        // XXH3-64 is the family's stable hash; the prefix keeps children apart from streams.
-        Self(hash(&[b"child/", name.as_bytes()].concat(), self.0))
+        Self(self.word(b"child/", name))
     }
 
     /// The stream of the component `name`.
     #[must_use]
     pub fn stream(self, name: &str) -> Stream {
-        let half = |prefix: &[u8]| hash(&[prefix, name.as_bytes()].concat(), self.0).to_le_bytes();
         let mut seed = [0; 32];
-        for (part, prefix) in seed.chunks_exact_mut(8).zip([b"a/", b"b/", b"c/", b"d/"]) {
-            part.copy_from_slice(&half(prefix));
+        for (part, prefix) in seed.chunks_exact_mut(8).zip([b"str0", b"str1", b"str2", b"str3"]) {
+            part.copy_from_slice(&self.word(prefix, name).to_le_bytes());
         }
         Stream(Pcg64::from_seed(seed))
+    }
+
+    /// XXH3-64 of purpose, seed and name. The seed is part of the message: given as the seed of
+    /// the hash, inputs of up to 3 bytes would collide (seed 1 with "a", seed 2 with "b").
+    fn word(self, purpose: &[u8], name: &str) -> u64 {
+        hash(&[purpose, &self.0.to_le_bytes(), name.as_bytes()].concat(), 0)
     }
 }
 

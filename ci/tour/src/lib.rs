@@ -4,6 +4,7 @@
 //! test `tests/drift.rs` fails when that would change a byte. `cargo run -q -p tour -- picture`
 //! draws a terminal's output, read from standard input, as SVG.
 
+pub mod chart;
 pub mod picture;
 pub mod readme;
 pub mod workspace;

@@ -1,10 +1,13 @@
-//! `tour` writes the generated parts of the READMEs; `tour picture TITLE` reads a terminal's output
+//! `tour` writes the generated parts of the READMEs and their charts; `tour picture TITLE` reads a terminal's output
 //! and writes SVG.
 
 use std::io::Read;
 use std::process::ExitCode;
 
-use tour::{picture, readme, workspace::Workspace};
+use tour::{
+    picture, readme,
+    workspace::{SEVEN, Workspace},
+};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +27,12 @@ fn main() -> ExitCode {
 
 fn write() -> Result<(), String> {
     let workspace = Workspace::here();
+    for (short, _) in SEVEN {
+        if let Some(chart) = readme::chart(short, &workspace) {
+            std::fs::write(workspace.root.join(readme::chart_file(short)), chart)
+                .map_err(|e| e.to_string())?;
+        }
+    }
     for file in readme::FILES {
         let old = workspace.text(file);
         let new = readme::render(&old, &workspace)?;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::chart;
 use crate::workspace::{Package, SEVEN, System, Workspace};
 
 /// The files that have generated parts.
@@ -63,9 +64,8 @@ fn crates(workspace: &Workspace) -> Result<String, String> {
         if let Ok(code) = snippet(library, workspace) {
             let _ = writeln!(out, "```rust\n{code}```\n");
         }
-        let chart = library.folder.join("chart.svg");
-        if workspace.root.join(&chart).exists() {
-            let _ = writeln!(out, "![{short} beside its peers]({})\n", chart.display());
+        if chart(short, workspace).is_some() {
+            let _ = writeln!(out, "![{short} beside its peers]({})\n", chart_file(short));
         }
     }
     if !missing.is_empty() {
@@ -75,6 +75,18 @@ fn crates(workspace: &Workspace) -> Result<String, String> {
         }
     }
     Ok(out)
+}
+
+/// Where a crate's chart stands, relative to the root.
+#[must_use]
+pub fn chart_file(short: &str) -> String {
+    format!("benches/results/{short}.svg")
+}
+
+/// The chart of a crate, when its area was measured.
+#[must_use]
+pub fn chart(short: &str, workspace: &Workspace) -> Option<String> {
+    chart::svg(short, &workspace.text(format!("benches/results/{short}.jsonl")))
 }
 
 /// The crate's own first example, run as a doc-test where it stands: the first `rust` block of its
@@ -139,11 +151,8 @@ fn designs(workspace: &Workspace, prefix: &str) -> String {
         String::from("| # | the source calls it | run it | what it shows |\n|---:|---|---|---|\n");
     for (package, design) in workspace.designs() {
         let Package { name, description, .. } = package;
-        let status = if design.status == "working" {
-            String::new()
-        } else {
-            format!(" ({})", design.status)
-        };
+        let status =
+            if design.status == "works" { String::new() } else { format!(" ({})", design.status) };
         let _ = writeln!(
             out,
             "| {} | [{}]({prefix}{name}) | `cargo demo {name}` | {description}{status} |",

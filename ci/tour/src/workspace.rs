@@ -47,7 +47,7 @@ pub struct Design {
     pub number: u64,
     /// The source document's title.
     pub title: String,
-    /// `working`, or what it still lacks.
+    /// `works`, or what it still lacks.
     pub status: String,
 }
 

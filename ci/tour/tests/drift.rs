@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use tour::readme::{FILES, render};
-use tour::workspace::Workspace;
+use tour::readme::{FILES, chart, chart_file, render};
+use tour::workspace::{SEVEN, Workspace};
 
 #[test]
 fn the_generated_parts_of_the_readmes_are_up_to_date() {
@@ -13,6 +13,16 @@ fn the_generated_parts_of_the_readmes_are_up_to_date() {
         assert!(text.contains("<!-- tour: "), "{file} has no generated part");
         let new = render(&text, &workspace).unwrap_or_else(|why| panic!("{file}: {why}"));
         assert!(new == text, "{file} has drifted: cargo run -q -p tour writes it anew");
+    }
+}
+
+#[test]
+fn the_charts_show_what_compare_measured() {
+    let workspace = Workspace::here();
+    for (short, _) in SEVEN {
+        let drawn = workspace.text(chart_file(short));
+        let new = chart(short, &workspace).unwrap_or_default();
+        assert!(new == drawn, "{} has drifted: cargo run -q -p tour draws it", chart_file(short));
     }
 }
 
@@ -34,7 +44,7 @@ fn every_design_is_a_system_of_the_source_with_its_number_and_title() {
         assert_eq!(package.folder, Path::new("examples").join(&package.name));
         assert!(
             !design.status.is_empty(),
-            "{}: status is `working` or says what lacks",
+            "{}: status is `works` or says what lacks",
             package.name
         );
     }

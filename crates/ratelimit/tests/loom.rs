@@ -10,6 +10,7 @@ use archstone_core::shim::{Arc, model, thread};
 fn bounded(body: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
+    builder.max_branches = 100_000;
     builder.check(body);
 }
 use archstone_ratelimit::*;

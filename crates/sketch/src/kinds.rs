@@ -24,6 +24,12 @@ pub(crate) const CUCKOO: u8 = 0x24;
 pub(crate) const BINARY_FUSE: u8 = 0x25;
 
 // distinct
+pub(crate) const HLL: u8 = 0x30;
+pub(crate) const ULTRA_LOG_LOG: u8 = 0x31;
+pub(crate) const THETA: u8 = 0x32;
+pub(crate) const THETA_COMPACT: u8 = 0x33;
+pub(crate) const DS_HLL: u8 = 0x34;
+pub(crate) const PG_HLL: u8 = 0x35;
 
 // quantiles
 

@@ -37,10 +37,14 @@ mod math;
 mod merge;
 pub mod wire;
 
+#[cfg(feature = "distinct")]
+pub mod distinct;
 #[cfg(feature = "frequency")]
 pub mod frequency;
 #[cfg(feature = "membership")]
 pub mod membership;
+#[cfg(feature = "window")]
+pub mod window;
 
 pub use bounds::Bounds;
 pub use error::{Incompatible, ParamError};
@@ -48,7 +52,18 @@ pub use item::{Item, Key};
 pub use merge::Merge;
 pub use wire::{DecodeError, Wire};
 
+#[cfg(feature = "distinct")]
+pub use distinct::{Hll, Theta, UltraLogLog};
 #[cfg(feature = "frequency")]
 pub use frequency::{CountMin, Hitter, TopK};
 #[cfg(feature = "membership")]
 pub use membership::{BinaryFuse, BlockBloom, Bloom, Cuckoo, Filter};
+
+/// The snippets of README.md and COMPARE.md compile and run.
+#[cfg(all(doctest, feature = "frequency"))]
+mod readme {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../COMPARE.md")]
+    struct Compare;
+}

@@ -2,4 +2,4 @@
 #![allow(dead_code, reason = "a build without a family does not use its functions")]
 #![allow(unused_imports, reason = "the same")]
 
-pub(crate) use libm::{ceil, exp, expm1, floor, log as ln, log1p, log2, pow, sqrt};
+pub(crate) use libm::{ceil, exp, exp2, expm1, floor, log as ln, log1p, log2, pow, round, sqrt};

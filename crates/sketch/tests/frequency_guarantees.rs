@@ -4,7 +4,8 @@
 mod common;
 
 use archstone_sketch::frequency::{
-    CountMin, Exact, FrequentItems, Hitter, LossyCounting, SetSpaceSaving, SpaceSaving,
+    CountMin, CountSketch, Exact, FrequentItems, HeavyKeeper, Hitter, LossyCounting,
+    SetSpaceSaving, SpaceSaving,
 };
 use archstone_sketch::{Merge, TopK};
 use common::{Stream, streams, total, truth};
@@ -219,6 +220,52 @@ proptest! {
                 prop_assert!(careful.bounds(item).upper >= count as f64);
             }
         }
+    }
+
+    #[test]
+    fn heavy_keeper_never_counts_above_the_truth_and_says_who_left(
+        stream in streams(), k in 1_usize..12, width in 1_u32..64, workers in 1_usize..5, seed: u64,
+    ) {
+        let counts = truth(&stream);
+        let mut one = HeavyKeeper::<u64>::new(k, 3, width).unwrap();
+        let mut listed = std::collections::BTreeSet::new();
+        for (item, n) in &stream {
+            if let Some(expelled) = one.add_n(item, *n) {
+                prop_assert!(listed.remove(&expelled), "{expelled} was not on the list");
+                listed.insert(*item);
+            } else if one.top().iter().any(|h| h.item == item) {
+                listed.insert(*item);
+            }
+        }
+        prop_assert!(listed.iter().eq(one.top().iter().map(|h| h.item).collect::<std::collections::BTreeSet<_>>()));
+        let split = parts(&stream, workers, seed).into_iter().map(|part| {
+            let mut sketch = HeavyKeeper::<u64>::new(k, 3, width).unwrap();
+            for (item, n) in &part {
+                sketch.add_n(item, *n);
+            }
+            sketch
+        });
+        for sketch in [one, merged(split)] {
+            prop_assert!(sketch.top().len() <= k);
+            prop_assert!(sketch.top().iter().all(|h| h.count <= counts[h.item]));
+            prop_assert!(counts.iter().all(|(item, &n)| sketch.count(item) <= n));
+        }
+    }
+
+    #[test]
+    fn count_sketch_is_linear(
+        stream in streams(), lg in 0_u32..7, half in 0_u32..4, workers in 1_usize..9, seed: u64,
+    ) {
+        let fill = |stream: &Stream| {
+            let mut sketch = CountSketch::new(2 * half + 1, 1 << lg).unwrap();
+            stream.iter().for_each(|(item, n)| sketch.add_n(item, *n as i64));
+            sketch
+        };
+        let mut one = fill(&stream);
+        prop_assert_eq!(&merged(parts(&stream, workers, seed).iter().map(fill)), &one);
+        // Subtracting the stream leaves nothing.
+        stream.iter().for_each(|(item, n)| one.add_n(item, -(*n as i64)));
+        prop_assert_eq!(&one, &fill(&Stream::new()));
     }
 
     #[test]

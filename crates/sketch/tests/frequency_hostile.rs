@@ -4,7 +4,8 @@
 mod common;
 
 use archstone_sketch::frequency::{
-    CountMin, Counter, Exact, FrequentItems, LossyCounting, SetSpaceSaving, SpaceSaving,
+    CountMin, CountSketch, Counter, Exact, FrequentItems, HeavyKeeper, LossyCounting,
+    SetSpaceSaving, SpaceSaving,
 };
 use archstone_sketch::{ParamError, TopK, Wire};
 use testkit::alloc::{Counting, measure};
@@ -46,6 +47,13 @@ fn every_senseless_parameter_is_an_error_that_names_it() {
     }
     assert!(SetSpaceSaving::<u64>::with_memory(0).is_err());
     assert!(TopK::<u64>::with_memory(10, 0).is_err());
+    for bad in [0, u32::MAX] {
+        assert!(CountSketch::new(bad, 64).is_err() && CountSketch::new(3, bad.into()).is_err());
+        assert!(HeavyKeeper::<u64>::new(bad as usize, 4, 64).is_err());
+        assert!(HeavyKeeper::<u64>::new(10, bad, 64).is_err());
+        assert!(HeavyKeeper::<u64>::new(10, 4, bad).is_err());
+    }
+    assert!(CountSketch::new(4, 64).is_err(), "an even number of rows has no median");
     for bad in [0, 1, 2, 27, u8::MAX] {
         assert!(FrequentItems::<u64>::new(bad).is_err());
     }
@@ -84,13 +92,20 @@ fn counters_stop_at_their_maximum_and_say_so() {
     let mut fi = FrequentItems::<u64>::new(3).unwrap();
     let mut lossy = LossyCounting::<u64>::with_error(0.1).unwrap();
     let mut exact = Exact::<u64>::new();
+    let mut keeper = HeavyKeeper::<u64>::new(2, 2, 2).unwrap();
+    let mut signed = CountSketch::new(3, 2).unwrap();
     for item in [1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1] {
         ss.add_n(&item, u64::MAX);
         set.add_n(&item, u64::MAX);
         fi.add_n(&item, u64::MAX);
         lossy.add_n(&item, u64::MAX);
         exact.add_n(&item, u64::MAX);
+        keeper.add_n(&item, u64::MAX);
+        signed.add_n(&item, i64::MIN);
+        signed.add_n(&item, i64::MAX);
     }
+    assert!(keeper.count(&1) <= u64::from(u32::MAX));
+    assert!(signed.bounds(&1).width().is_finite());
     assert_eq!(ss.top(1)[0].count, u64::MAX);
     assert_eq!(set.top(1)[0].count, u64::MAX);
     assert_eq!(exact.count(&1), u64::MAX);
@@ -199,6 +214,8 @@ fn decoders_survive_every_truncation_and_flip() {
     let mut exact = Exact::<(u32, String)>::new();
     let mut top = TopK::<u64>::with_memory(5, 4096).unwrap();
     let mut certain = TopK::<u64>::certain(5, 4096).unwrap();
+    let mut keeper = HeavyKeeper::<String>::new(5, 2, 12).unwrap();
+    let mut signed = CountSketch::new(3, 16).unwrap();
     for item in &stream {
         let word = format!("w{item}");
         ss.add(item);
@@ -210,7 +227,13 @@ fn decoders_survive_every_truncation_and_flip() {
         exact.add(&(*item as u32, word));
         top.add(item);
         certain.add(item);
+        keeper.add(format!("w{item}").as_str());
+        signed.add_n(item, if item % 2 == 0 { 5 } else { -5 });
     }
+    survives::<HeavyKeeper<String>>("heavy keeper", &keeper.encode(), |s| {
+        s.add_n("w2", 9);
+    });
+    survives::<CountSketch>("count sketch", &signed.encode(), |s| s.add_n("w2", -9));
     survives::<SpaceSaving<u64>>("space-saving", &ss.encode(), |s| {
         s.add_n(&1, 9);
     });
@@ -265,6 +288,8 @@ fn a_decoded_sketch_goes_on_as_the_original_would() {
         go_on!(LossyCounting::<u64>::with_error(0.01).unwrap());
         go_on!(FrequentItems::<u64>::new(6).unwrap());
         go_on!(Exact::<u64>::new());
+        go_on!(HeavyKeeper::<u64>::new(20, 3, 64).unwrap());
+        go_on!(CountSketch::new(5, 64).unwrap());
     }
 }
 

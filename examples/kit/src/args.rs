@@ -26,7 +26,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Seed of every random choice; one seed, one result
-    #[arg(help_heading = HEADING, long, value_name = "N", default_value_t = 1)]
+    #[arg(help_heading = HEADING, long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     pub seed: u64,
     /// How much to run: under 2 s, under 15 s, or minutes
     #[arg(help_heading = HEADING, long, value_enum, default_value_t = Scale::Demo)]

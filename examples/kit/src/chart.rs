@@ -1,7 +1,7 @@
 //! Charts for the terminal: plain text, aligned, no colour needed.
 
-use crate::term;
 use crate::value::Value;
+use crate::{human, term};
 
 /// One character a value, eight heights, scaled to the largest; `·` where there is none (NaN).
 ///
@@ -58,7 +58,7 @@ pub fn line(points: &[(f64, f64)], columns: usize, rows: usize) -> String {
     let xs = range(points.iter().map(|point| point.0));
     // The axis starts at 0 unless there are values below: a cut axis exaggerates.
     let ys = range(points.iter().map(|point| point.1).chain([0.0]));
-    let labels = [ys.1, ys.0].map(|value| Value::Num(value).human());
+    let labels = [ys.1, ys.0].map(human::axis);
     let margin = labels.iter().map(|label| term::width(label)).max().unwrap_or(0) + 1;
     let width = columns.saturating_sub(margin + 1).max(4);
     let mut dots = Dots::new(width, rows);
@@ -154,12 +154,12 @@ mod tests {
         let points: Vec<_> = (0..=10).map(|n| (f64::from(n), f64::from(n))).collect();
         let text = line(&points, 24, 4);
         let rows: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
-        assert!(text.lines().next().unwrap().starts_with(" 10.0┤"), "{text}");
-        assert!(text.lines().last().unwrap().starts_with("    0┤"), "{text}");
+        assert!(text.lines().next().unwrap().starts_with(" 10┤"), "{text}");
+        assert!(text.lines().last().unwrap().starts_with("  0┤"), "{text}");
         let empty = '\u{2800}';
         assert_ne!(*rows[0].last().unwrap(), empty, "{text}");
-        assert_ne!(rows[3][6], empty, "{text}");
-        assert_eq!(rows[0][6], empty, "{text}");
+        assert_ne!(rows[3][4], empty, "{text}");
+        assert_eq!(rows[0][4], empty, "{text}");
     }
 
     #[test]

@@ -90,6 +90,16 @@ pub fn measure(value: f64) -> String {
     if whole { three_digits(value) } else { number(value) }
 }
 
+/// A label of an axis, as short as it is exact to six decimals: `400 M`, `0.25`.
+#[must_use]
+pub fn axis(value: f64) -> String {
+    if value.abs() >= 1e4 || !value.is_finite() {
+        return count(value);
+    }
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// `s` for any count but one: `format!("{n} row{}", plural(n))`.
 #[must_use]
 pub const fn plural(n: u64) -> &'static str {
@@ -99,6 +109,9 @@ pub const fn plural(n: u64) -> &'static str {
 fn scaled(value: f64, step: f64, names: &[&str]) -> String {
     if !value.is_finite() {
         return value.to_string();
+    }
+    if value.abs() >= 1e21 {
+        return format!("{value:.2e}");
     }
     let mut value = value;
     let mut at = 0;
@@ -141,7 +154,8 @@ mod tests {
             (999_600.0, "1.00 M"),
             (-2_500_000.0, "-2.50 M"),
             (0.25, "0.250"),
-            (1e30, "1000000000000 E"),
+            (1e20, "100 E"),
+            (1e30, "1.00e30"),
             (f64::NAN, "NaN"),
         ];
         for (value, text) in cases {
@@ -199,6 +213,8 @@ mod tests {
             [measure(31.0), measure(48.2), measure(0.0), measure(1e6)],
             ["31.0", "48.2", "0", "1,000,000"]
         );
+        let labels = [0.0, 0.25, 200.0, -3.0, 412e6, f64::MAX].map(axis);
+        assert_eq!(labels, ["0", "0.25", "200", "-3", "412 M", "1.80e308"]);
         assert_eq!(thousands(u64::MAX), "18,446,744,073,709,551,615");
         assert_eq!(thousands(999), "999");
     }

@@ -1,5 +1,6 @@
 //! SVG charts for `--svg DIR` (feature `plot`).
 
+use crate::human;
 use plotters::prelude::*;
 use std::fmt::Display;
 use std::path::Path;
@@ -96,6 +97,8 @@ impl Chart {
             .configure_mesh()
             .x_desc(&self.x)
             .y_desc(&self.y)
+            .x_label_formatter(&label)
+            .y_label_formatter(&label)
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.12))
             .draw()
@@ -110,11 +113,9 @@ impl Chart {
         }
         if lines.len() > 1 {
             let mut labels = chart.configure_series_labels();
-            labels
-                .background_style(WHITE.mix(0.8))
-                .border_style(TRANSPARENT)
-                .draw()
-                .map_err(shown)?;
+            labels.position(emptiest(points(), (low_x + high_x) / 2.0, (low_y + high_y) / 2.0));
+            labels.background_style(WHITE.mix(0.8)).border_style(TRANSPARENT);
+            labels.draw().map_err(shown)?;
         }
         root.present().map_err(shown)
     }
@@ -144,6 +145,7 @@ impl Chart {
             .x_label_formatter(&name)
             .x_desc(&self.x)
             .y_desc(&self.y)
+            .y_label_formatter(&label)
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.12))
             .draw()
@@ -168,6 +170,25 @@ fn write(
     let mut text = String::new();
     let written = draw(&mut text).and_then(|()| std::fs::write(path, &text).map_err(shown));
     written.map_err(|error| PlotError(format!("{}: {error}", path.display())))
+}
+
+/// The quarter of the chart with the fewest points: the legend hides least there.
+fn emptiest(
+    points: impl Iterator<Item = (f64, f64)>,
+    middle_x: f64,
+    middle_y: f64,
+) -> SeriesLabelPosition {
+    use SeriesLabelPosition::{LowerLeft, LowerRight, UpperLeft, UpperRight};
+    let mut quarters = [0_usize; 4];
+    for (x, y) in points {
+        quarters[usize::from(x < middle_x) + 2 * usize::from(y < middle_y)] += 1;
+    }
+    let least = (0..4).min_by_key(|&quarter| quarters[quarter]).unwrap_or(0);
+    [UpperRight, UpperLeft, LowerRight, LowerLeft][least].clone()
+}
+
+fn label(value: &f64) -> String {
+    human::axis(*value)
 }
 
 /// The ends of an axis, never empty, with a little room above.
@@ -235,6 +256,13 @@ mod tests {
         let bars = [("exact".to_owned(), 8.0), ("sketch".to_owned(), 1.0)];
         let text = drawn(|text| chart.draw_bars(text, &bars));
         assert!(text.contains("exact") && text.contains("sketch"));
+    }
+
+    #[test]
+    fn the_legend_stays_out_of_the_way() {
+        let rising = (0..9).map(|n| (f64::from(n), f64::from(n)));
+        let corner = emptiest(rising.chain([(7.0, 3.9)]), 4.0, 4.0);
+        assert!(matches!(corner, SeriesLabelPosition::UpperLeft));
     }
 
     #[test]

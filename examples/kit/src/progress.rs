@@ -1,6 +1,8 @@
 //! A progress line on standard error.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::human;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt::Write;
 use std::time::Duration;
 
 /// A progress line: drawn at once, redrawn at most ten times a second, gone at the end. Nothing
@@ -30,11 +32,21 @@ impl Progress {
             ProgressDrawTarget::stderr_with_hz(10),
         );
         let template = if total > 0 {
-            "{msg:24!} {bar:30} {percent:>3} %  {human_pos} of {human_len}  {per_sec}"
+            "{msg:22!} {wide_bar} {percent:>3} %  {done} of {all}  {rate}"
         } else {
-            "{msg:24!} {spinner} {human_pos}  {per_sec}"
+            "{msg:22!} {spinner} {done}  {rate}"
         };
         let style = ProgressStyle::with_template(template).expect("a constant template");
+        let style = style
+            .with_key("done", |state: &ProgressState, out: &mut dyn Write| {
+                let _ = out.write_str(&human::count(state.pos() as f64));
+            })
+            .with_key("all", |state: &ProgressState, out: &mut dyn Write| {
+                let _ = out.write_str(&human::count(state.len().unwrap_or(0) as f64));
+            })
+            .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+                let _ = write!(out, "{}/s", human::count(state.per_sec().round()));
+            });
         bar.set_style(style.progress_chars("━━─"));
         bar.set_message(what.to_owned());
         if bar.is_hidden() {

@@ -14,7 +14,7 @@ use crate::value::Value;
 use serde::Serialize;
 use std::time::Duration;
 
-/// Everything a run has to say. A scenario fills the public fields; [`crate::run`] prints them.
+/// Everything a run has to say. A scenario fills the public fields; [`crate::run()`] prints them.
 ///
 /// All but [`Report::wall`] must be determined by the seed: the tables' wall columns and the
 /// claims marked `wall()` are moved there.
@@ -108,7 +108,7 @@ pub struct TradeOff {
 /// What the machine's clock or memory says: the only part that differs between equal seeds.
 #[derive(Clone, Debug, Default)]
 pub struct Wall {
-    /// How long the run took; set by [`crate::run`].
+    /// How long the run took; set by [`crate::run()`].
     pub elapsed: Duration,
     /// Events processed, for the rate.
     pub events: u64,
@@ -116,7 +116,7 @@ pub struct Wall {
     pub busy: Duration,
     /// What was held in memory, by name: `("exact counting", 412 MB)`.
     pub memory: Vec<(String, u64)>,
-    /// The most the whole process held; set by [`crate::run`] where the system tells.
+    /// The most the whole process held; set by [`crate::run()`] where the system tells.
     pub peak_rss: Option<u64>,
     /// Latencies on the machine's clock.
     pub latency: Latencies,
@@ -206,6 +206,18 @@ impl Report {
     #[must_use]
     pub fn to_json_text(&self) -> String {
         serde_json::to_string_pretty(&self.json(Some(self.wall_json()))).expect("names are strings")
+    }
+
+    /// A run without a safeguard is an ablation itself: says what broke, unless it is said.
+    pub(crate) fn note_ablations(&mut self) {
+        let broke = invariant::first_broken(&self.invariants);
+        for name in &self.without {
+            if !self.ablations.iter().any(|ablation| ablation.safeguard == *name) {
+                let seed = broke.and_then(|record| Some(record.first_seed_event.as_ref()?.seed));
+                let broke = broke.map(|record| record.name.clone());
+                self.ablations.push(Ablation { safeguard: (*name).to_owned(), broke, seed });
+            }
+        }
     }
 
     fn json<'a>(&'a self, wall: Option<WallJson<'a>>) -> Json<'a> {

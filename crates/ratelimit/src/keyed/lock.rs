@@ -34,30 +34,25 @@ impl<T> Lock<T> {
         Guard { lock: self }
     }
 
+    /// Tries again after a pause that doubles up to about a microsecond, then lets the holder run.
     #[cold]
     fn wait(&self) {
-        let mut spins = 0_u32;
+        let mut pauses = 1_u32;
         loop {
-            while self.held.load(Ordering::Relaxed) {
-                relax(spins);
-                spins = spins.saturating_add(1);
+            if pauses <= 64 {
+                (0..pauses).for_each(|_| archstone_core::shim::hint::spin_loop());
+                pauses *= 2;
+            } else {
+                #[cfg(feature = "std")]
+                archstone_core::shim::thread::yield_now();
+                #[cfg(not(feature = "std"))]
+                archstone_core::shim::hint::spin_loop();
             }
             if !self.held.swap(true, Ordering::Acquire) {
                 return;
             }
         }
     }
-}
-
-/// Spins for about a microsecond, then lets the holder run.
-fn relax(spins: u32) {
-    #[cfg(feature = "std")]
-    if spins >= 64 {
-        archstone_core::shim::thread::yield_now();
-        return;
-    }
-    let _ = spins;
-    archstone_core::shim::hint::spin_loop();
 }
 
 impl<T> fmt::Debug for Lock<T> {

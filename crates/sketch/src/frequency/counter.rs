@@ -120,6 +120,12 @@ impl<C: Counter> Table<C> {
         }
     }
 
+    /// Every cell divided by `2^times`, rounded up.
+    #[cfg(feature = "window")]
+    pub(super) fn halve(&mut self, times: u32) {
+        self.cells_mut().for_each(|cell| *cell = C::clamp_from(halved_up(cell.get(), times)));
+    }
+
     pub(super) const fn memory(&self) -> usize {
         match self {
             Self::Rows(cells) => cells.len() * size_of::<C>(),
@@ -165,4 +171,24 @@ fn add_cells<C: Counter>(ours: &mut [C], theirs: &[C]) {
     for (a, b) in ours.iter_mut().zip(theirs) {
         *a = a.plus(*b);
     }
+}
+
+/// `count / 2^times`, rounded up.
+#[cfg(feature = "window")]
+pub(super) const fn halved_up(count: u64, times: u32) -> u64 {
+    if count == 0 {
+        0
+    } else if times > 63 {
+        1
+    } else {
+        ((count - 1) >> times) + 1
+    }
+}
+
+/// `count` and `error` divided by `2^times`: the count rounded up, their difference down.
+#[cfg(feature = "window")]
+pub(super) const fn halved(count: u64, error: u64, times: u32) -> (u64, u64) {
+    let sure = if times > 63 { 0 } else { (count - error) >> times };
+    let count = halved_up(count, times);
+    (count, count - sure)
 }

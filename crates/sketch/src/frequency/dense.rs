@@ -51,6 +51,10 @@ impl<T: Key, V> Dense<T, V> {
         Some(&mut self.entries[at].value)
     }
 
+    pub(super) fn value_at(&mut self, at: usize) -> &mut V {
+        &mut self.entries[at].value
+    }
+
     /// Adds an item that is not there.
     pub(super) fn insert(&mut self, hash: u64, item: T, value: V) {
         self.index.insert(hash, self.entries.len());
@@ -58,7 +62,6 @@ impl<T: Key, V> Dense<T, V> {
     }
 
     /// Takes an entry out; the last one moves into its place.
-    #[allow(dead_code)]
     pub(super) fn swap_remove(&mut self, at: usize) -> Entry<T, V> {
         self.index.remove(self.entries[at].hash, at);
         let last = self.entries.len() - 1;

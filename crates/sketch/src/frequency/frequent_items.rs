@@ -200,7 +200,6 @@ impl<T: Key> FrequentItems<T> {
 
     /// The raw counts, without the offset.
     #[cfg(feature = "datasketches")]
-    #[allow(dead_code)]
     pub(crate) fn raw(&self) -> impl Iterator<Item = (&T, u64)> {
         self.counts.entries().iter().map(|entry| (&entry.item, entry.value))
     }
@@ -210,16 +209,14 @@ impl<T: Key> FrequentItems<T> {
         lg_size: u8,
         seed: u64,
         (total, offset): (u64, u64),
-        reserve: usize,
-        mut next: impl FnMut() -> Result<(T, u64), DecodeError>,
-        twice: impl FnOnce() -> DecodeError,
+        pairs: Vec<(T, u64)>,
     ) -> Result<Self, DecodeError> {
-        let mut counts = Dense::new(reserve);
-        for _ in 0..reserve {
-            let (item, count) = next()?;
+        let mut counts = Dense::new(pairs.len());
+        for (item, count) in pairs {
             let hash = item.digest(seed);
             if count == 0 || counts.find(hash, &item).is_some() {
-                return Err(twice());
+                let why = Why::Invalid("empty or twice");
+                return Err(DecodeError { at: 0, what: "item", why });
             }
             counts.insert(hash, item, count);
         }
@@ -274,12 +271,12 @@ impl<T: Key> Wire for FrequentItems<T> {
         if len > (1 << lg_size) / 4 * 3 {
             return Err(input.error("length", Why::Invalid("more than the map holds")));
         }
-        let twice = input.error("item", Why::Invalid("empty or twice"));
-        let next = || {
+        let mut pairs = Vec::with_capacity(len);
+        for _ in 0..len {
             let count = input.varint("count")?;
-            Ok((T::read(input)?, count))
-        };
-        Self::from_raw(lg_size, seed, (total, offset), len, next, || twice)
+            pairs.push((T::read(input)?, count));
+        }
+        Self::from_raw(lg_size, seed, (total, offset), pairs)
     }
 }
 

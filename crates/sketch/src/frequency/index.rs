@@ -67,7 +67,6 @@ impl Index {
     }
 
     /// The entry with this hash has moved from position `from` to `to`.
-    #[allow(dead_code)]
     pub(super) fn relocate(&mut self, hash: u64, from: usize, to: usize) {
         let at = self.locate(hash, from);
         self.cells[at] = hash & TAG | (to as u64 + 1);

@@ -284,6 +284,15 @@ impl<T: Key> SetSpaceSaving<T> {
                 .sum::<usize>()
     }
 
+    /// Divides all counts by `2^times`: counts rounded up, what is certain of them down.
+    #[cfg(feature = "window")]
+    pub(crate) fn halve_counts(&mut self, times: u32) {
+        for slot in self.sets.iter_mut().flat_map(|set| &mut set.slots) {
+            (slot.count, slot.error) = super::counter::halved(slot.count, slot.error, times);
+        }
+        self.total = super::counter::halved_up(self.total, times);
+    }
+
     /// Forgets everything, keeps the capacity.
     pub fn clear(&mut self) {
         let fresh = Self::build(self.sets.len());

@@ -371,6 +371,21 @@ impl<T: Key> SpaceSaving<T> {
         self.free = at;
     }
 
+    /// Divides all counts by `2^times`: counts rounded up, what is certain of them down.
+    #[cfg(feature = "window")]
+    pub(crate) fn halve_counts(&mut self, times: u32) {
+        let mut counters: Vec<_> = core::mem::take(&mut self.entries)
+            .into_iter()
+            .map(|entry| {
+                let count = self.buckets[entry.bucket as usize].count;
+                let (count, error) = super::counter::halved(count, entry.error, times);
+                (entry.item, entry.hash, count, error)
+            })
+            .collect();
+        counters.sort_by_key(|counter| Reverse(counter.2));
+        self.refill(counters, super::counter::halved_up(self.total, times));
+    }
+
     /// Replaces the content by counters, the largest counts first.
     fn refill(&mut self, counters: Vec<(T, u64, u64, u64)>, total: u64) {
         self.clear();

@@ -202,6 +202,11 @@ impl<T: Key> TopK<T> {
         size_of::<usize>() + either!(&self.summary, summary => summary.memory())
     }
 
+    #[cfg(feature = "window")]
+    pub(crate) fn halve_counts(&mut self, times: u32) {
+        either!(&mut self.summary, summary => summary.halve_counts(times));
+    }
+
     /// Forgets everything, keeps the size.
     pub fn clear(&mut self) {
         either!(&mut self.summary, summary => summary.clear());

@@ -5,7 +5,9 @@
 
 use alloc::vec::Vec;
 
-#[cfg(any(feature = "datasketches", feature = "postgres"))]
+#[cfg(feature = "datasketches")]
+pub mod datasketches;
+#[cfg(any(feature = "distinct", feature = "datasketches", feature = "postgres"))]
 pub mod murmur3;
 
 #[cfg(feature = "parquet")]

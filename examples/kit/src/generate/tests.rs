@@ -67,10 +67,12 @@ fn below_is_even_also_where_the_range_does_not_divide() {
         counts[stream.below(7) as usize] += 1;
     }
     assert!(chi_square(&counts, &[10_000.0; 7]) < once_in_a_million(6), "{counts:?}");
-    // Three quarters of the words: a plain multiplication would favour every third value.
-    let wide = 3 << 62;
-    let low = (0..40_000).filter(|_| stream.below(wide) < wide / 2).count();
-    assert!(low.abs_diff(20_000) < 500, "{low}: 5 deviations");
+    // Three quarters of all words: without rejection every third value would come twice as often.
+    let mut thirds = [0; 3];
+    for _ in 0..30_000 {
+        thirds[(stream.below(3 << 62) % 3) as usize] += 1;
+    }
+    assert!(chi_square(&thirds, &[10_000.0; 3]) < once_in_a_million(2), "{thirds:?}");
     assert_eq!((stream.below(0), stream.below(1)), (0, 0));
 }
 
@@ -225,6 +227,19 @@ fn an_extended_curve_keeps_its_head_and_continues_the_law() {
 }
 
 #[test]
+fn the_seam_between_head_and_tail_does_not_show() {
+    let curve = RankCurve::new(&[600_000, 300_000, 200_000]).unwrap().extend(60, 1.0);
+    let mut drawn = [0_u64; 60];
+    let mut stream = Seed::new(15).stream("seam");
+    for _ in 0..100_000 {
+        drawn[curve.sample(&mut stream) as usize - 1] += 1;
+    }
+    let sum: f64 = (1..=60).map(|rank| 1.0 / f64::from(rank)).sum();
+    let expected: Vec<f64> = (1..=60).map(|rank| 1e5 / f64::from(rank) / sum).collect();
+    assert!(chi_square(&drawn, &expected) < once_in_a_million(59), "{drawn:?}");
+}
+
+#[test]
 fn hostile_rank_curves_are_refused_or_exact() {
     assert!(RankCurve::new(&[]).is_none());
     assert!(RankCurve::new(&[0, 0]).is_none());
@@ -274,6 +289,18 @@ fn shaped_arrivals_follow_the_hours() {
         .collect();
     assert!(chi_square(&hours, &expected) < once_in_a_million(24), "{hours:?} {expected:?}");
     assert!((expected.iter().sum::<f64>() / (5.0 * 86_400.0) - 1.0).abs() < 1e-3, "mean is kept");
+}
+
+#[test]
+fn an_hour_has_its_weight_in_its_middle_and_the_day_closes_at_midnight() {
+    let mut weights = [1.0; 24];
+    (weights[23], weights[0]) = (7.0, 3.0);
+    let shape = Diurnal::new(weights).unwrap();
+    let at = |minutes: u64| shape.factor(Time::from_secs(minutes * 60)) * 32.0 / 24.0;
+    for (minutes, weight) in [(30, 3.0), (90, 1.0), (23 * 60 + 30, 7.0), (24 * 60, 5.0), (60, 2.0)]
+    {
+        assert!((at(minutes) - weight).abs() < 1e-9, "{minutes}: {}", at(minutes));
+    }
 }
 
 #[test]

@@ -1,0 +1,50 @@
+//! Distinct counting: how many different items a stream had.
+//!
+//! | type | answers like | bytes at 2 % error | use it when |
+//! |---|---|---|---|
+//! | [`Hll`] | itself | 2 KiB | counts are the goal: the fastest, estimate in O(1) |
+//! | [`UltraLogLog`] | Dynatrace hash4j | 1.5 KiB | memory counts, merges are many, or Java reads it |
+//! | [`Theta`] | Apache DataSketches | 20 KiB | sets are intersected, subtracted or compared |
+//! | `DsHll` (feature `datasketches`) | Apache DataSketches | 2 KiB | Druid, Spark, Doris read the bytes |
+//! | `PgHll` (feature `postgres`) | PostgreSQL `hll` | 1.7 KiB | a PostgreSQL column holds the bytes |
+//!
+//! All of them are exact while fewer than 64 items were added (for `DsHll`: unless two of them
+//! share 32 bits of hash). All of them merge: the sketch of two streams joined is the merge of
+//! their sketches.
+
+mod hll;
+mod relative_error;
+mod small;
+pub mod theta;
+mod ultra;
+mod ultra_estimate;
+
+#[cfg(feature = "datasketches")]
+mod datasketches;
+#[cfg(feature = "postgres")]
+mod postgres;
+
+#[cfg(feature = "datasketches")]
+pub use datasketches::{DsHll, DsHllUnion, HllType};
+pub use hll::Hll;
+#[cfg(feature = "postgres")]
+pub use postgres::{PgHll, PgHllParams};
+pub use theta::{Theta, ThetaCompact};
+pub use ultra::UltraLogLog;
+
+/// How wide bounds are: standard deviations of the estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sigmas {
+    /// The truth is within in 68.3 % of cases.
+    One = 1,
+    /// In 95.4 %.
+    Two = 2,
+    /// In 99.7 %.
+    Three = 3,
+}
+
+impl Sigmas {
+    pub(crate) const fn number(self) -> f64 {
+        self as u8 as f64
+    }
+}

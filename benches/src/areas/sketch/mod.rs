@@ -1,7 +1,9 @@
 //! The sketches, a file a family: its contenders, its workloads, its rows.
 
 mod count_min;
+mod distinct;
 mod membership;
+mod merge;
 mod top_k;
 
 use super::Area;
@@ -11,6 +13,8 @@ pub(super) fn area() -> Area {
     count_min::entries(&mut area);
     top_k::entries(&mut area);
     membership::entries(&mut area);
+    distinct::entries(&mut area);
+    merge::entries(&mut area);
     area
 }
 

@@ -110,12 +110,7 @@ impl PartOne {
         })
     }
 
-    fn new(
-        title: String,
-        format: Format,
-        run: &Run,
-        options: &Options,
-    ) -> Result<Self, Failure> {
+    fn new(title: String, format: Format, run: &Run, options: &Options) -> Result<Self, Failure> {
         let (k, limit) = (options.k, options.exact_limit);
         let mut fields: Vec<Field> = Field::of(format).to_vec();
         if let Some(asked) = options.field {
@@ -128,7 +123,7 @@ impl PartOne {
         let expires = run.safeguards.on("expiry");
         let windows = [Window::tumbling(k, limit, expires), Window::sliding(k, limit, expires)];
         let stats = Stats::default();
-Ok(Self { title, format, stats, fields, windows, published: 0, span: None })
+        Ok(Self { title, format, stats, fields, windows, published: 0, span: None })
     }
 
     fn count(

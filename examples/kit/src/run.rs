@@ -93,6 +93,7 @@ pub fn run(
     };
     report.wall.elapsed = started.elapsed();
     report.wall.peak_rss = peak_rss();
+    report.note_ablations();
     for problem in report.claims.check_complete().err().unwrap_or_default() {
         eprintln!("warning: claims: {problem}");
     }

@@ -91,6 +91,8 @@ fn json() {
         assert_eq!(done.status.code(), Some(code));
         let value: serde_json::Value = serde_json::from_slice(&done.stdout).expect("one object");
         assert_eq!(value["system"], "seats");
+        let broke = &value["ablations"][0]["broke"];
+        assert_eq!(broke.as_str(), (code == 1).then_some("one seat, one buyer"));
         assert!(value["wall"]["elapsed_ms"].as_f64().unwrap() > 0.0);
     }
 }

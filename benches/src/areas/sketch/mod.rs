@@ -1,6 +1,7 @@
 //! The sketches, a file a family: its contenders, its workloads, its rows.
 
 mod count_min;
+mod distinct;
 mod membership;
 mod top_k;
 
@@ -11,6 +12,7 @@ pub(super) fn area() -> Area {
     count_min::entries(&mut area);
     top_k::entries(&mut area);
     membership::entries(&mut area);
+    distinct::entries(&mut area);
     area
 }
 

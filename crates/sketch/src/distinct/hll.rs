@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use archstone_core::bytes::{DecodeError, Reader, Why, Writer};
 
-use super::Sigmas;
 use super::relative_error::relative_error;
 use super::small::Small;
+use super::{Sigmas, histogram};
 use crate::math::sqrt;
 use crate::wire::serde_as_wire;
 use crate::{Bounds, Incompatible, Item, Merge, ParamError, Wire, kinds};
@@ -225,10 +225,10 @@ impl Hll {
     }
 
     fn set_registers(&mut self, registers: Box<[u8]>) {
-        let most = greatest_rank(self.lg);
-        self.sum = registers.iter().map(|&r| 1_u128 << (64 - r)).sum();
-        self.zeros = registers.iter().filter(|&&r| r == 0).count() as u32;
-        self.full = registers.iter().filter(|&&r| r == most).count() as u32;
+        let counts = histogram(&registers);
+        self.sum = (0..).zip(counts).map(|(rank, n)| u128::from(n) << (64 - rank)).sum();
+        self.zeros = counts[0];
+        self.full = counts[usize::from(greatest_rank(self.lg))];
         self.registers = registers;
         self.small.clear();
     }

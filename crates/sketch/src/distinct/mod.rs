@@ -48,3 +48,19 @@ impl Sigmas {
         self as u8 as f64
     }
 }
+
+/// How many registers have each value; values are below 64.
+fn histogram(registers: &[u8]) -> [u32; 64] {
+    // Four tables, so that a run of equal registers does not wait for one counter.
+    let mut tables = [[0_u32; 64]; 4];
+    let fours = registers.chunks_exact(4);
+    for &register in fours.remainder() {
+        tables[0][usize::from(register & 63)] += 1;
+    }
+    for four in fours {
+        for (table, register) in tables.iter_mut().zip(four) {
+            table[usize::from(register & 63)] += 1;
+        }
+    }
+    core::array::from_fn(|value| tables.iter().map(|table| table[value]).sum())
+}

@@ -3,8 +3,8 @@ use alloc::vec;
 
 use super::coupons::{ADDRESS, ADDRESS_BITS, Coupon, Coupons};
 use super::estimate::composite;
-use crate::distinct::Sigmas;
 use crate::distinct::relative_error::relative_error;
+use crate::distinct::{Sigmas, histogram};
 use crate::wire::murmur3::{murmur3_u64, murmur3_x64_128};
 use crate::{Bounds, Item, ParamError};
 
@@ -176,14 +176,20 @@ impl DsHll {
     /// Takes these registers for its own, of a history in order that ended at `hip`, or of none.
     pub(super) fn set_registers(&mut self, registers: Box<[u8]>, hip: Option<f64>) {
         self.coupons = Coupons::default();
-        self.sums = [0.0; 2];
-        for &register in &registers {
-            self.sums[usize::from(register >= 32)] += half_to(register);
-        }
-        self.zeros = registers.iter().filter(|&&register| register == 0).count() as u32;
         self.registers = registers;
         self.hip = hip.unwrap_or(0.0);
         self.merged = hip.is_none();
+        self.add_up();
+    }
+
+    /// Takes the sums anew from the registers.
+    pub(super) fn add_up(&mut self) {
+        let counts = histogram(&self.registers);
+        self.zeros = counts[0];
+        self.sums = [0.0; 2];
+        for (value, n) in (0..).zip(counts) {
+            self.sums[usize::from(value >= 32)] += f64::from(n) * half_to(value);
+        }
     }
 
     #[inline(never)]

@@ -4,7 +4,7 @@ use alloc::vec;
 use super::coupons::{ADDRESS, ADDRESS_BITS, Coupon, Coupons};
 use super::estimate::composite;
 use crate::distinct::relative_error::relative_error;
-use crate::distinct::{Sigmas, histogram};
+use crate::distinct::{Sigmas, histogram, leads_before};
 use crate::wire::murmur3::{murmur3_u64, murmur3_x64_128};
 use crate::{Bounds, Item, ParamError};
 
@@ -94,11 +94,18 @@ impl DsHll {
     /// Adds the item with these two words of MurmurHash3.
     #[inline]
     pub fn add_hash(&mut self, low: u64, high: u64) {
+        let index = low as usize & ((1 << self.lg) - 1);
+        if let Some(&register) = self.registers.get(index) {
+            // The value is no greater than the register.
+            if leads_before(high, register) {
+                return;
+            }
+        }
         let value = high.leading_zeros().min(62) + 1;
         self.add_coupon(value << ADDRESS_BITS | low as u32 & ADDRESS);
     }
 
-    #[inline]
+    #[inline(never)]
     pub(super) fn add_coupon(&mut self, coupon: Coupon) {
         let value = (coupon >> ADDRESS_BITS) as u8;
         let index = (coupon & ((1 << self.lg) - 1)) as usize;

@@ -1,39 +1,77 @@
-//! P9: HyperLogLog with our own hash. P10: that of DataSketches. P11: UltraLogLog. P16: merging 64
-//! of them. P17: exact small counts. On 4 Mi different `u64`.
+//! P9 to P11 and P17: how many different keys; u64, all different.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
 use archstone_core::hash::hash_u64;
 use archstone_sketch::distinct::{DsHll, Hll, HllType, Theta, UltraLogLog};
-use archstone_sketch::{Merge, Wire};
-use datasketches::hll::{HllSketch, HllType as PeerType, HllUnion};
-use datasketches::theta::{ThetaSketch, ThetaSketchBuilder};
+use datasketches::hll::{HllSketch, HllType as PeerType};
 use hyperloglockless::HyperLogLog;
 
 use crate::areas::Area;
 use crate::measure::{Race, Runner};
 use crate::memory;
 use crate::row::{Better, Row, Side, Subject, Unit};
-use crate::workload::distinct_keys;
+use crate::workload::{Rng, distinct_keys};
 
-const ITEMS: usize = 4 << 20;
+const EVENTS: usize = 8 << 20;
 const LG: u8 = 12;
-const WORKLOAD: &str = "4 Mi different u64, 2^12 registers";
+const WORKLOAD: &str = "8 Mi different u64";
+/// Runs of as many different items each, for the error.
+const RUNS: u64 = 400;
+const A_RUN: usize = 100_000;
 
 pub(super) fn entries(area: &mut Area) {
-    area.race("sketch.P9/insert", |_| hll_insert());
-    area.race("sketch.P9/estimate-race", |_| hll_estimate());
-    area.rows("sketch.P9/quality", |run| hll_quality(run.quick));
-    area.race("sketch.P10/update/HLL_8", |_| ds_update::<8>(Some(1.5)));
-    area.race("sketch.P10/update/HLL_6", |_| ds_update::<6>(None));
-    area.race("sketch.P10/update/HLL_4", |_| ds_update::<4>(None));
-    area.race("sketch.P10/theta-update", |_| theta_update());
-    area.race("sketch.P11/insert", |_| ultra_insert());
-    area.race("sketch.P11/estimate-race", |_| ultra_estimate());
-    area.rows("sketch.P11/quality", |run| ultra_quality(run.quick));
-    area.race("sketch.P16/hll", |_| merge());
-    area.rows("sketch.P17", |_| exact());
+    area.race("sketch.P9/insert", |_| {
+        let keys = keys();
+        Race::new(WORKLOAD, inserter::<Hll>(&keys)).beats(
+            "hyperloglockless",
+            inserter::<Lockless>(&keys),
+            0.95,
+        )
+    });
+    area.rows("sketch.P9/estimate", |_| {
+        vec![estimate_time::<Hll>("sketch.P9/estimate", 30.0)]
+    });
+    area.rows("sketch.P9/rms", |_| {
+        let theory = 0.8326 / f64::from(1 << LG).sqrt();
+        errors::<Hll, Lockless>("sketch.P9/rms", "hyperloglockless", Some(theory))
+    });
+    area.race("sketch.P10/insert", |_| {
+        let keys = keys();
+        Race::new(WORKLOAD, inserter::<DsHll>(&keys)).beats(
+            "datasketches",
+            inserter::<HllSketch>(&keys),
+            1.5,
+        )
+    });
+    area.race("sketch.P11/insert", |_| {
+        let keys = keys();
+        Race::new(WORKLOAD, inserter::<UltraLogLog>(&keys)).beats(
+            "ultraloglog",
+            inserter::<PeerUltra>(&keys),
+            1.5,
+        )
+    });
+    area.race("sketch.P11/estimate", |_| {
+        Race::new(format!("{WORKLOAD}, FGRA"), ultra_estimate())
+            .beside("ultraloglog", estimator::<PeerUltra>())
+    });
+    area.rows("sketch.P11/estimate-limit", |_| {
+        let mut runner = ultra_estimate();
+        vec![time_limit("sketch.P11/estimate-limit", &mut runner, 1000.0)]
+    });
+    area.rows("sketch.P11/rms", |_| {
+        errors::<UltraLogLog, PeerUltra>("sketch.P11/rms", "ultraloglog", None)
+    });
+    area.rows("sketch.P17", |_| {
+        let mut rows = exact_until_64::<Hll>("hll");
+        rows.extend(exact_until_64::<UltraLogLog>("ultraloglog"));
+        rows.extend(exact_until_64::<Theta>("theta"));
+        // The format keeps 32 bits of a hash and has an estimator of its own even for a list.
+        let foreign = exact_until_64::<DsHll>("datasketches-hll").into_iter();
+        rows.extend(foreign.map(|row| Row { limit: None, holds: None, ..row }));
+        rows
+    });
 }
 
 trait Contender: 'static {
@@ -43,89 +81,79 @@ trait Contender: 'static {
     fn estimate(&self) -> f64;
 }
 
-macro_rules! contender {
-    ($type:ty, $name:expr, $new:expr, |$sketch:ident, $key:ident| $add:expr, $estimate:expr) => {
+macro_rules! ours {
+    ($type:ident, $name:literal, $new:expr) => {
         impl Contender for $type {
             const NAME: &'static str = $name;
             fn new() -> Self {
-                $new
+                $new.unwrap()
             }
             #[inline]
-            fn add(&mut self, $key: u64) {
-                let $sketch = self;
-                $add;
+            fn add(&mut self, key: u64) {
+                self.add(&key);
             }
-            #[inline]
             fn estimate(&self) -> f64 {
-                let estimate: fn(&Self) -> f64 = $estimate;
-                estimate(self)
+                self.estimate()
             }
         }
     };
 }
 
-contender!(Hll, "archstone-sketch Hll", Hll::new(LG).unwrap(),
-    |s, key| s.add(&key), |s| s.estimate());
-/// The peer on the hash that ours uses, so that only the sketches differ.
+ours!(Hll, "archstone-sketch Hll 12", Self::new(LG));
+ours!(UltraLogLog, "archstone-sketch UltraLogLog 12", Self::new(LG));
+ours!(Theta, "archstone-sketch Theta 12", Self::new(LG));
+ours!(DsHll, "archstone-sketch DsHll 12, 8 bits", Self::new(LG, HllType::Eight));
+
+/// It takes hashes; it gets ours.
 struct Lockless(HyperLogLog);
-contender!(Lockless, "hyperloglockless, same hash", Self(HyperLogLog::new(LG)),
-    |s, key| s.0.insert_hash(hash_u64(key, 0)), |s| s.0.raw_count());
-/// The peer on its own default hash.
-struct LocklessDefault(HyperLogLog);
-contender!(LocklessDefault, "hyperloglockless, its hash", Self(HyperLogLog::new(LG)),
-    |s, key| s.0.insert(&key), |s| s.0.raw_count());
-contender!(UltraLogLog, "archstone-sketch UltraLogLog", Self::new(LG).unwrap(),
-    |s, key| s.add(&key), |s| s.estimate());
-contender!(ultraloglog::UltraLogLog, "ultraloglog, same hash", Self::new(LG.into()).unwrap(),
-    |s, key| { s.add(hash_u64(key, 0)); }, |s| s.get_distinct_count_estimate());
-contender!(Theta, "archstone-sketch Theta", Self::new(LG).unwrap(),
-    |s, key| s.add(&key), |s| s.estimate());
-contender!(ThetaSketch, "datasketches theta", ThetaSketchBuilder::default().lg_k(LG).build().unwrap(),
-    |s, key| s.update(key), |s| s.estimate());
 
-struct Ds<const BITS: u8>(DsHll);
-struct PeerDs<const BITS: u8>(HllSketch);
-
-impl<const BITS: u8> Contender for Ds<BITS> {
-    const NAME: &'static str = "archstone-sketch DsHll";
+impl Contender for Lockless {
+    const NAME: &'static str = "hyperloglockless 12, our hash";
     fn new() -> Self {
-        let kind = match BITS {
-            4 => HllType::Four,
-            6 => HllType::Six,
-            _ => HllType::Eight,
-        };
-        Self(DsHll::new(LG, kind).unwrap())
+        Self(HyperLogLog::seeded(LG, 1))
     }
     #[inline]
     fn add(&mut self, key: u64) {
-        self.0.add(&key);
+        self.0.insert_hash(hash_u64(key, 0));
     }
     fn estimate(&self) -> f64 {
-        self.0.estimate()
+        self.0.raw_count()
     }
 }
 
-impl<const BITS: u8> Contender for PeerDs<BITS> {
-    const NAME: &'static str = "datasketches";
+/// It takes hashes; it gets ours.
+struct PeerUltra(ultraloglog::UltraLogLog);
+
+impl Contender for PeerUltra {
+    const NAME: &'static str = "ultraloglog 12, our hash";
     fn new() -> Self {
-        let kind = match BITS {
-            4 => PeerType::Hll4,
-            6 => PeerType::Hll6,
-            _ => PeerType::Hll8,
-        };
-        Self(HllSketch::new(LG, kind).unwrap())
+        Self(ultraloglog::UltraLogLog::new(LG.into()).unwrap())
     }
     #[inline]
     fn add(&mut self, key: u64) {
-        self.0.update(key);
+        self.0.add(hash_u64(key, 0));
     }
     fn estimate(&self) -> f64 {
-        self.0.estimate()
+        self.0.get_distinct_count_estimate()
+    }
+}
+
+impl Contender for HllSketch {
+    const NAME: &'static str = "datasketches HLL8 12";
+    fn new() -> Self {
+        Self::new(LG, PeerType::Hll8).unwrap()
+    }
+    #[inline]
+    fn add(&mut self, key: u64) {
+        self.update(key);
+    }
+    fn estimate(&self) -> f64 {
+        self.estimate()
     }
 }
 
 fn keys() -> Arc<[u64]> {
-    distinct_keys(1, ITEMS).into()
+    distinct_keys(1, EVENTS).into()
 }
 
 fn inserter<C: Contender>(keys: &Arc<[u64]>) -> Runner {
@@ -136,168 +164,86 @@ fn inserter<C: Contender>(keys: &Arc<[u64]>) -> Runner {
     })
 }
 
-fn fill<C: Contender>(keys: &[u64]) -> C {
+fn filled<C: Contender>(seed: u64, items: usize) -> C {
     let mut sketch = C::new();
-    keys.iter().for_each(|&key| sketch.add(key));
+    distinct_keys(seed, items).into_iter().for_each(|key| sketch.add(key));
     sketch
 }
 
-const ESTIMATES: usize = 1000;
+fn estimator<C: Contender>() -> Runner {
+    repeated(C::NAME, filled::<C>(1, EVENTS), |sketch| sketch.estimate())
+}
 
-fn estimator<C: Contender>(keys: &[u64]) -> Runner {
-    Runner::steady(C::NAME, ESTIMATES, fill::<C>(keys), |sketch| {
-        (0..ESTIMATES).map(|_| black_box(&*sketch).estimate()).sum::<f64>()
+fn ultra_estimate() -> Runner {
+    repeated(UltraLogLog::NAME, filled::<UltraLogLog>(1, EVENTS), UltraLogLog::fgra)
+}
+
+/// One question to one sketch, often enough to be timed.
+fn repeated<C: 'static>(name: &str, sketch: C, ask: impl Fn(&C) -> f64 + 'static) -> Runner {
+    const TIMES: usize = 10_000;
+    Runner::steady(name, TIMES, sketch, move |sketch| {
+        (0..TIMES).map(|_| ask(std::hint::black_box(sketch))).sum::<f64>()
     })
 }
 
-/// Nanoseconds of one estimate, the best of twenty rounds.
-fn estimate_ns<C: Contender>(keys: &[u64]) -> f64 {
-    let mut runner = estimator::<C>(keys);
-    let best = (0..20).map(|_| runner.round()).min().unwrap_or_default();
-    best.as_nanos() as f64 / ESTIMATES as f64
+fn estimate_time<C: Contender>(id: &str, limit: f64) -> Row {
+    time_limit(id, &mut estimator::<C>(), limit)
 }
 
-/// Root mean square of the relative error at 100,000 items.
-fn rms<C: Contender>(runs: u64) -> f64 {
-    let n = 100_000;
-    let squares = (0..runs).map(|run| {
-        let sketch = fill::<C>(&distinct_keys(1000 + run, n));
-        (sketch.estimate() / n as f64 - 1.0).powi(2)
-    });
-    (squares.sum::<f64>() / runs as f64).sqrt()
+fn time_limit(id: &str, runner: &mut Runner, limit: f64) -> Row {
+    let rounds = (0..9).map(|_| runner.round().as_nanos() as f64 / runner.operations() as f64);
+    let best = rounds.fold(f64::INFINITY, f64::min);
+    Subject::new(id, "one estimate", Unit::Ns, Better::Lower)
+        .limit(Side::new(runner.name(), best), limit)
 }
 
-fn hll_insert() -> Race {
-    let keys = keys();
-    Race::new(WORKLOAD, inserter::<Hll>(&keys))
-        .beats("hyperloglockless", inserter::<Lockless>(&keys), 0.95)
-        .beside("hyperloglockless-its-hash", inserter::<LocklessDefault>(&keys))
-}
-
-fn hll_estimate() -> Race {
-    let keys = keys();
-    Race::new(format!("{WORKLOAD}, one estimate"), estimator::<Hll>(&keys))
-        .beside("hyperloglockless", estimator::<Lockless>(&keys))
-}
-
-fn quality<Ours: Contender>(id: &str, theory: f64, most_ns: f64, quick: bool, peer: Side) -> Vec<Row> {
-    let runs = if quick { 100 } else { 400 };
-    let subject = |name: &str, what: &str, unit| {
-        Subject::new(&format!("{id}/{name}"), what, unit, Better::Lower)
+/// The root mean square of the relative error over many runs.
+fn rms<C: Contender>() -> Side {
+    let mut rng = Rng::new(9);
+    let square = |_| {
+        let sketch = filled::<C>(rng.below(1 << 30), A_RUN);
+        (sketch.estimate() / A_RUN as f64 - 1.0).powi(2)
     };
-    let workload = format!("relative error at 100,000 items, {runs} runs");
-    let ours = Side::new(Ours::NAME, rms::<Ours>(runs));
-    // An error of that many runs is itself uncertain by 1 / sqrt(2 runs).
-    let most = theory * (1.0 + 2.0 / (2.0 * runs as f64).sqrt());
+    let mean = (0..RUNS).map(square).sum::<f64>() / RUNS as f64;
+    Side::new(C::NAME, mean.sqrt())
+}
+
+fn errors<Ours: Contender, Peer: Contender>(
+    id: &str,
+    suffix: &str,
+    theory: Option<f64>,
+) -> Vec<Row> {
+    let workload = format!("relative error, {RUNS} runs of {A_RUN} different u64");
+    let subject = Subject::new(id, &workload, Unit::Ratio, Better::Lower);
+    let ours = rms::<Ours>();
+    let mut rows = vec![subject.at(suffix).against(ours.clone(), rms::<Peer>(), None)];
+    if let Some(theory) = theory {
+        // 400 runs know the error to 3.5 %; three of those for chance.
+        let row = subject.limit(ours, 1.11 * theory);
+        rows.push(row.note(format!("theory {theory:.5}, 11 % for chance")));
+    }
+    rows
+}
+
+/// With 1 to 63 different items: the worst error, and the bytes at 63.
+fn exact_until_64<C: Contender>(name: &str) -> Vec<Row> {
+    let workload = "1 to 63 different u64, each twice";
+    let subject =
+        |what, unit| Subject::new(&format!("sketch.P17/{name}/{what}"), workload, unit, Better::Lower);
+    let keys = distinct_keys(5, 63);
+    let mut worst = 0.0_f64;
+    let (sketch, used) = memory::used(|| {
+        let mut sketch = C::new();
+        for (seen, &key) in (1_u32..).zip(&keys) {
+            sketch.add(key);
+            sketch.add(keys[0]);
+            worst = worst.max((sketch.estimate() - f64::from(seen)).abs());
+        }
+        sketch
+    });
+    drop(sketch);
     vec![
-        subject("rms/theory", &workload, Unit::Ratio).limit(ours.clone(), most),
-        subject("rms/peer", &workload, Unit::Ratio).against(ours, peer, None),
-        subject("estimate/limit", "one estimate, 2^12 registers", Unit::Ns)
-            .limit(Side::new(Ours::NAME, estimate_ns::<Ours>(&keys())), most_ns),
+        subject("error", Unit::Count).limit(Side::new(C::NAME, worst), 0.0),
+        subject("heap-bytes", Unit::Bytes).limit(Side::new(C::NAME, used.live as f64), 512.0),
     ]
-}
-
-fn hll_quality(quick: bool) -> Vec<Row> {
-    let peer = Side::new(Lockless::NAME, rms::<Lockless>(if quick { 100 } else { 400 }));
-    quality::<Hll>("sketch.P9", 0.8326 / 64.0, 30.0, quick, peer)
-}
-
-fn ds_update<const BITS: u8>(goal: Option<f64>) -> Race {
-    let keys = keys();
-    let race = Race::new(format!("{WORKLOAD}, {BITS} bits"), inserter::<Ds<BITS>>(&keys));
-    match goal {
-        Some(goal) => race.beats("datasketches", inserter::<PeerDs<BITS>>(&keys), goal),
-        None => race.beside("datasketches", inserter::<PeerDs<BITS>>(&keys)),
-    }
-}
-
-fn theta_update() -> Race {
-    let keys = keys();
-    Race::new("4 Mi different u64, 2^12 nominal hashes", inserter::<Theta>(&keys))
-        .beside("datasketches", inserter::<ThetaSketch>(&keys))
-}
-
-fn ultra_insert() -> Race {
-    let keys = keys();
-    Race::new(WORKLOAD, inserter::<UltraLogLog>(&keys))
-        .beats("ultraloglog", inserter::<ultraloglog::UltraLogLog>(&keys), 1.5)
-}
-
-fn ultra_estimate() -> Race {
-    let keys = keys();
-    Race::new(format!("{WORKLOAD}, one estimate (FGRA)"), estimator::<UltraLogLog>(&keys))
-        .beside("ultraloglog", estimator::<ultraloglog::UltraLogLog>(&keys))
-}
-
-fn ultra_quality(quick: bool) -> Vec<Row> {
-    let runs = if quick { 100 } else { 400 };
-    let peer = rms::<ultraloglog::UltraLogLog>(runs);
-    let peer = Side::new(<ultraloglog::UltraLogLog as Contender>::NAME, peer);
-    quality::<UltraLogLog>("sketch.P11", 0.7823 / 64.0, 1000.0, quick, peer)
-}
-
-const WORKERS: usize = 64;
-
-fn merge() -> Race {
-    let keys = keys();
-    let parts = keys.chunks(ITEMS / WORKERS);
-    let ours: Vec<DsHll> = parts
-        .clone()
-        .map(|part| {
-            let mut sketch = DsHll::new(14, HllType::Eight).unwrap();
-            part.iter().for_each(|key| sketch.add(key));
-            sketch
-        })
-        .collect();
-    let own: Vec<Hll> = parts
-        .clone()
-        .map(|part| {
-            let mut sketch = Hll::new(14).unwrap();
-            part.iter().for_each(|key| sketch.add(key));
-            sketch
-        })
-        .collect();
-    let theirs: Vec<HllSketch> = parts
-        .map(|part| {
-            let mut sketch = HllSketch::new(14, PeerType::Hll8).unwrap();
-            part.iter().for_each(|&key| sketch.update(key));
-            sketch
-        })
-        .collect();
-    let ours = Runner::steady("archstone-sketch DsHll", WORKERS, ours, |parts| {
-        let mut all = DsHll::new(14, HllType::Eight).unwrap();
-        parts.iter().for_each(|part| all.merge(part).unwrap());
-        all.estimate()
-    });
-    let own = Runner::steady("archstone-sketch Hll", WORKERS, own, |parts| {
-        let mut all = Hll::new(14).unwrap();
-        parts.iter().for_each(|part| all.merge(part).unwrap());
-        all.estimate()
-    });
-    let theirs = Runner::steady("datasketches", WORKERS, theirs, |parts| {
-        let mut all = HllUnion::new(14).unwrap();
-        parts.iter().for_each(|part| all.update(part));
-        all.estimate()
-    });
-    Race::new("64 sketches of 2^14 registers, 64 Ki items each", ours)
-        .beats("datasketches", theirs, 2.0)
-        .beside("own-hash", own)
-}
-
-fn exact() -> Vec<Row> {
-    fn row<C: Contender + Wire>(name: &str) -> [Row; 3] {
-        let keys = distinct_keys(3, 63);
-        let (sketch, used) = memory::used(|| fill::<C>(&keys));
-        let subject = |kind: &str, unit| {
-            Subject::new(&format!("sketch.P17/{name}/{kind}"), "63 items", unit, Better::Lower)
-        };
-        let error = (sketch.estimate() - 63.0).abs();
-        [
-            subject("error", Unit::Count).limit(Side::new(C::NAME, error), 0.0),
-            subject("heap", Unit::Bytes).limit(Side::new(C::NAME, used.live as f64), 512.0),
-            subject("encoded", Unit::Bytes)
-                .information(Side::new(C::NAME, sketch.encode().len() as f64)),
-        ]
-    }
-    [row::<Hll>("hll"), row::<UltraLogLog>("ultra")].into_iter().flatten().collect()
 }

@@ -3,6 +3,8 @@
 mod count_min;
 mod distinct;
 mod membership;
+mod merge;
+mod quantiles;
 mod top_k;
 
 use super::Area;
@@ -13,6 +15,8 @@ pub(super) fn area() -> Area {
     top_k::entries(&mut area);
     membership::entries(&mut area);
     distinct::entries(&mut area);
+    merge::entries(&mut area);
+    quantiles::entries(&mut area);
     area
 }
 

@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use archstone_core::bytes::{DecodeError, Reader, Why, Writer};
 
-use super::Sigmas;
 use super::small::Small;
 use super::ultra_estimate::{self as estimate, Tally};
+use super::{Sigmas, leads_before};
 use crate::math::sqrt;
 use crate::wire::serde_as_wire;
 use crate::{Bounds, Incompatible, Item, Merge, ParamError, Wire, kinds};
@@ -116,16 +116,11 @@ impl UltraLogLog {
     /// Adds the item whose [`digest`](Item::digest) under this sketch's seed is `hash`.
     #[inline]
     pub fn add_hash(&mut self, hash: u64) {
-        let (index, bit) = place(hash, self.lg);
-        match self.registers.get(index) {
+        match self.registers.get((hash >> (64 - self.lg)) as usize) {
             // Most items of a long stream end here: more than two ranks below the greatest.
-            Some(&register) if bit + 2 < register >> 2 => {}
-            Some(&register) => {
-                let new = pack(unpack(register) | 1 << bit);
-                if new != register {
-                    self.raise(index, new);
-                }
-            }
+            Some(&register)
+                if leads_before(hash << self.lg, (register >> 2).saturating_sub(self.lg + 1)) => {}
+            Some(_) => self.raise(hash),
             None => self.add_small(hash),
         }
     }
@@ -285,11 +280,17 @@ impl UltraLogLog {
     }
 
     #[inline(never)]
-    fn raise(&mut self, index: usize, new: u8) {
+    fn raise(&mut self, hash: u64) {
+        let (index, bit) = place(hash, self.lg);
+        let old = self.registers[index];
+        let new = pack(unpack(old) | 1 << bit);
+        if new == old {
+            return;
+        }
         if let Some(martingale) = &mut self.martingale {
             *martingale += 1.0 / self.tally.change_probability();
         }
-        let old = core::mem::replace(&mut self.registers[index], new);
+        self.registers[index] = new;
         self.tally.replace(old, new, self.lg);
     }
 

@@ -234,6 +234,7 @@ pub(crate) fn value(value: Option<f64>, unit: Unit) -> String {
         Unit::Bytes => format!("{:.1} MiB", value / 1024.0 / 1024.0),
         Unit::Ratio => format!("{value:.4}"),
         Unit::Count if value.fract() == 0.0 => format!("{value:.0}"),
+        Unit::Count if value.abs() < 0.01 => format!("{value:.1e}"),
         Unit::Count => format!("{value:.2}"),
     }
 }

@@ -11,9 +11,12 @@
 #![deny(missing_docs)]
 
 pub mod alloc;
+#[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "golden")]
 pub mod golden;
 
+#[cfg(feature = "engine")]
 pub use engine::{Engine, require};
 
 use std::io::Write;

@@ -43,7 +43,6 @@ pub mod distinct;
 pub mod frequency;
 #[cfg(feature = "membership")]
 pub mod membership;
-
 #[cfg(feature = "window")]
 pub mod window;
 
@@ -59,3 +58,12 @@ pub use distinct::{Hll, Theta, UltraLogLog};
 pub use frequency::{CountMin, Hitter, TopK};
 #[cfg(feature = "membership")]
 pub use membership::{BinaryFuse, BlockBloom, Bloom, Cuckoo, Filter};
+
+/// The snippets of README.md and COMPARE.md compile and run.
+#[cfg(all(doctest, feature = "frequency"))]
+mod readme {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../COMPARE.md")]
+    struct Compare;
+}

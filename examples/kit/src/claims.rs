@@ -133,8 +133,8 @@ impl Claims {
             estimate::Verdict::Agrees | estimate::Verdict::NotGiven => Verdict::Met,
             estimate::Verdict::WrongFigure | estimate::Verdict::WrongUnit => Verdict::WrongFigure,
         };
-        let measured = estimate.computed_text();
-        self.row(&estimate.id, verdict, measured.into()).evidence(&estimate.working)
+        let computed = Value::Num(estimate.computed_value());
+        self.row(&estimate.id, verdict, computed).unit(&estimate.unit).evidence(&estimate.working)
     }
 
     /// The rows, in the order of the source.
@@ -245,7 +245,11 @@ impl Claim {
     pub fn measured_text(&self) -> String {
         let own_unit = matches!(self.measured, Value::Bytes(_) | Value::Span(_) | Value::Share(_));
         let text = self.measured.human();
-        if own_unit || self.unit.is_empty() { text } else { format!("{text} {}", self.unit) }
+        match self.unit.strip_prefix('$') {
+            Some(rest) => format!("${text}{rest}"),
+            None if own_unit || self.unit.is_empty() => text,
+            None => format!("{text} {}", self.unit),
+        }
     }
 }
 
@@ -301,6 +305,20 @@ mod tests {
         assert_eq!(stable[0].verdict, Verdict::InWall);
         assert_eq!(stable[0].measured, Value::Missing);
         assert_eq!(claims.walled()[0].verdict, Verdict::Met);
+    }
+
+    #[test]
+    fn an_estimate_is_a_row_with_its_number_and_unit() {
+        use crate::estimate::units::{BYTE, SECOND, USD};
+        let mut claims = Claims::new(SOURCE);
+        let estimate = Estimate::new("1.E1", "bandwidth", "GB/s", 3.2e9 * BYTE / SECOND);
+        let row = claims.estimate(&estimate.document("640 GB/s"));
+        assert_eq!(
+            (row.verdict, row.measured_text().as_str()),
+            (Verdict::WrongFigure, "3.20 GB/s")
+        );
+        let row = claims.estimate(&Estimate::new("1.E1", "cost", "$/s", 0.175 * USD / SECOND));
+        assert_eq!((row.verdict, row.measured_text().as_str()), (Verdict::Met, "$0.175/s"));
     }
 
     #[test]

@@ -134,6 +134,13 @@ mod tests {
         assert!(fill("{x", &flow(&[("x", 1)])).is_err());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_drawing_makes_it_panic(drawing in "[{} a─é\n]{0,40}") {
+            let _ = fill(&drawing, &flow(&[("a", 1)]));
+        }
+    }
+
     #[test]
     fn counting_an_edge_again_adds() {
         let mut flow = flow(&[("x", 2)]);

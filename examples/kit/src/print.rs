@@ -271,32 +271,44 @@ fn invariants(report: &Report, terminal: &Terminal) -> String {
     text
 }
 
+/// Not a table: five columns of prose would wrap into slivers. The verdicts stand in a column, the
+/// words beside them (below them in a narrow terminal): the claim, then what was found.
 fn claims(report: &Report, terminal: &Terminal) -> String {
-    let mut table = Table::new(["id", "claim", "document", "found", "verdict"]);
-    for claim in report.claims.rows() {
-        let found = match (claim.measured_text(), claim.evidence.as_str()) {
+    let rows = report.claims.rows();
+    let id_width = rows.iter().map(|row| term::width(&row.id)).max().unwrap_or(0);
+    let verdict_width = term::width(&Verdict::WrongFigure.human());
+    let beside = id_width + verdict_width + 4;
+    let narrow = terminal.width < beside + 40;
+    let indent = if narrow { 2 } else { beside };
+    let mut out = String::new();
+    for row in rows {
+        let found = match (row.measured_text(), row.evidence.as_str()) {
             (found, "") => found,
-            (found, evidence) if claim.measured == Value::Missing => {
-                let _ = found;
-                evidence.to_owned()
-            }
+            (_, evidence) if row.measured == Value::Missing => evidence.to_owned(),
             (found, evidence) => format!("{found} ({evidence})"),
         };
-        table.row([
-            claim.id.as_str().into(),
-            claim.name.as_str().into(),
-            claim.document.as_str().into(),
-            found.into(),
-            claim.verdict.human().into(),
-        ]);
+        let claim = format!("{}: {}", row.name, row.document);
+        let mut lines = wrap_clean(&claim, terminal.width - indent);
+        lines.extend(wrap_clean(&format!("→ {found}"), terminal.width - indent));
+        let verdict = term::pad(&row.verdict.human(), verdict_width);
+        let head = format!("{}  {verdict}  ", term::pad(&row.id, id_width));
+        let start = if narrow { format!("{}\n  ", head.trim_end()) } else { head };
+        let gap = format!("\n{:indent$}", "");
+        out.push_str(&format!("{start}{}\n", lines.join(&gap)));
     }
-    if table.is_empty() { String::new() } else { table.render(terminal) }
+    out
+}
+
+fn wrap_clean(text: &str, columns: usize) -> Vec<String> {
+    term::wrap(&term::clean(text), columns)
 }
 
 fn trade_offs(report: &Report, terminal: &Terminal) -> String {
     let one = |trade: &crate::TradeOff| {
-        let question = term::wrap(&format!("{}  {}", trade.id, trade.question), terminal.width);
-        let finding = term::wrap(&trade.finding, terminal.width);
+        let question = wrap_clean(&format!("{} {}", trade.id, trade.question), terminal.width);
+        let question = question.iter().map(|line| terminal.tone(Tone::Strong, line));
+        let question = question.collect::<Vec<_>>();
+        let finding = wrap_clean(&trade.finding, terminal.width);
         let table = trade.table.render(terminal);
         format!("{}\n\n{table}\n\n{}", question.join("\n"), finding.join("\n"))
     };

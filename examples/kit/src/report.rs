@@ -208,6 +208,18 @@ impl Report {
         serde_json::to_string_pretty(&self.json(Some(self.wall_json()))).expect("names are strings")
     }
 
+    /// A run without a safeguard is an ablation itself: says what broke, unless it is said.
+    pub(crate) fn note_ablations(&mut self) {
+        let broke = invariant::first_broken(&self.invariants);
+        for name in &self.without {
+            if !self.ablations.iter().any(|ablation| ablation.safeguard == *name) {
+                let seed = broke.and_then(|record| Some(record.first_seed_event.as_ref()?.seed));
+                let broke = broke.map(|record| record.name.clone());
+                self.ablations.push(Ablation { safeguard: (*name).to_owned(), broke, seed });
+            }
+        }
+    }
+
     fn json<'a>(&'a self, wall: Option<WallJson<'a>>) -> Json<'a> {
         Json {
             system: self.design.system,

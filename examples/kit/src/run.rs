@@ -93,8 +93,12 @@ pub fn run(
     };
     report.wall.elapsed = started.elapsed();
     report.wall.peak_rss = peak_rss();
+    report.note_ablations();
     for problem in report.claims.check_complete().err().unwrap_or_default() {
         eprintln!("warning: claims: {problem}");
+    }
+    if let Some(folder) = run.svg.as_ref().filter(|folder| !holds_charts(folder)) {
+        eprintln!("warning: {} wrote no charts to {}", design.system, folder.display());
     }
     let text = if args.json { report.to_json_text() + "\n" } else { report.to_text(&run.terminal) };
     if let Err(error) = io::stdout().lock().write_all(text.as_bytes()) {
@@ -105,6 +109,13 @@ pub fn run(
         }
     }
     ExitCode::from(u8::from(!report.all_held()))
+}
+
+fn holds_charts(folder: &std::path::Path) -> bool {
+    let is_chart = |entry: io::Result<std::fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.path().extension().is_some_and(|end| end == "svg"))
+    };
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.any(is_chart))
 }
 
 impl Run {

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Some("--list") => return ExitCode::SUCCESS,
         _ => {}
     }
-    let checks: [(&str, fn()); 8] = [
+    let checks: [(&str, fn()); 9] = [
         ("a_run_that_holds_ends_with_0_and_says_so_on_standard_output", holds),
         ("a_run_that_breaks_ends_with_1_and_prints_seed_and_history", breaks),
         ("json_is_one_object_on_standard_output_and_nothing_else", json),
@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         ("usage_errors_end_with_2_and_leave_standard_output_empty", usage),
         ("help_ends_with_0_and_lists_the_safeguards", help),
         ("data_is_read_from_standard_input", data),
+        ("a_folder_for_charts_is_made_and_missed_charts_are_told", svg),
         ("a_closed_pipe_is_no_failure", closed_pipe),
     ];
     for (name, check) in checks {
@@ -90,6 +91,8 @@ fn json() {
         assert_eq!(done.status.code(), Some(code));
         let value: serde_json::Value = serde_json::from_slice(&done.stdout).expect("one object");
         assert_eq!(value["system"], "seats");
+        let broke = &value["ablations"][0]["broke"];
+        assert_eq!(broke.as_str(), (code == 1).then_some("one seat, one buyer"));
         assert!(value["wall"]["elapsed_ms"].as_f64().unwrap() > 0.0);
     }
 }
@@ -134,6 +137,15 @@ fn help() {
         assert!(help.contains(part), "{part}: {help}");
     }
     assert!(!help.contains("```"), "{help}");
+}
+
+fn svg() {
+    let folder = std::env::temp_dir().join(format!("kit-cli-{}", std::process::id()));
+    let done = quick(&["--svg", folder.to_str().expect("UTF-8")]);
+    assert!(folder.is_dir(), "it is made");
+    std::fs::remove_dir(&folder).expect("it is empty");
+    assert_eq!(done.status.code(), Some(0));
+    assert!(text(&done.stderr).starts_with("warning: seats wrote no charts to "));
 }
 
 fn data() {

@@ -208,3 +208,12 @@ fn adding_asks_for_one_kind() {
 fn a_design_that_shows_bytes_in_seconds_fails_at_once() {
     let _ = Estimate::new("1.E1", "nonsense", "s", 3.0 * GB);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC{0,20}", figure in "[~$]?[0-9.,]{1,6} ?[KMGT]?[a-zA-Zµ/$]{0,6}") {
+        let _ = Quantity::parse(&text);
+        let _ = Quantity::parse(&figure);
+        let _ = Quantity::unit(&text);
+    }
+}

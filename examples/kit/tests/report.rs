@@ -259,3 +259,18 @@ fn a_capacity_plan_of_nothing_measured_says_so() {
         assert_eq!(plan(per_core, 1e8).cores(), None);
     }
 }
+
+#[test]
+fn the_types_may_go_to_any_thread() {
+    fn check<T: Send + Sync + std::fmt::Debug>() {}
+    check::<Report>();
+    check::<Run>();
+    check::<kit::Safeguards>();
+    check::<Invariants>();
+    check::<kit::Latencies>();
+    check::<kit::Progress>();
+    check::<kit::Stream>();
+    check::<kit::RankCurve>();
+    check::<kit::Breaker>();
+    check::<kit::retry::Attempts>();
+}

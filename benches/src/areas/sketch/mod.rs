@@ -1,7 +1,10 @@
 //! The sketches, a file a family: its contenders, its workloads, its rows.
 
 mod count_min;
+mod distinct;
 mod membership;
+mod merge;
+mod quantiles;
 mod top_k;
 
 use super::Area;
@@ -11,6 +14,9 @@ pub(super) fn area() -> Area {
     count_min::entries(&mut area);
     top_k::entries(&mut area);
     membership::entries(&mut area);
+    distinct::entries(&mut area);
+    merge::entries(&mut area);
+    quantiles::entries(&mut area);
     area
 }
 

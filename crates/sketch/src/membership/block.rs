@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use super::batch::LANES;
-use super::kernel::{self, Block};
+use super::kernel::{self, Block, Kernel};
 use super::{Filter, shape};
 use crate::math::{exp, pow};
 use crate::{Incompatible, Item, Merge, ParamError};
@@ -38,6 +38,7 @@ pub struct BlockBloom {
     pub(super) seed: u64,
     /// Never empty, at most [`MOST_BLOCKS`].
     pub(super) blocks: Vec<Block>,
+    pub(super) kernel: Kernel,
 }
 
 impl BlockBloom {
@@ -64,7 +65,11 @@ impl BlockBloom {
     /// When `blocks` is not within 1 to 2^31.
     pub fn with_blocks(blocks: u64, seed: u64) -> Result<Self, ParamError> {
         ParamError::whole("blocks", blocks, 1, MOST_BLOCKS.min(usize::MAX as u64 / 64))?;
-        Ok(Self { seed, blocks: alloc::vec![Block::default(); blocks as usize] })
+        Ok(Self::of(seed, alloc::vec![Block::default(); blocks as usize]))
+    }
+
+    pub(super) fn of(seed: u64, blocks: Vec<Block>) -> Self {
+        Self { seed, blocks, kernel: Kernel::new() }
     }
 
     /// Inserts `item`; false when the filter already said "probably" to it.
@@ -76,7 +81,7 @@ impl BlockBloom {
     /// Inserts an item by its hash under [`seed`](BlockBloom::seed) ([`Item::digest`]).
     #[inline]
     pub fn insert_hash(&mut self, hash: u64) -> bool {
-        kernel::insert(&mut self.blocks, hash)
+        self.kernel.insert(&mut self.blocks, hash)
     }
 
     /// Inserts all of `items`, their memory fetched ahead.
@@ -84,7 +89,7 @@ impl BlockBloom {
         let mut hashes = [0; LANES];
         for batch in items.chunks(LANES) {
             self.fetch(batch, &mut hashes);
-            kernel::insert_each(&mut self.blocks, &hashes[..batch.len()]);
+            self.kernel.insert_each(&mut self.blocks, &hashes[..batch.len()]);
         }
     }
 
@@ -99,7 +104,7 @@ impl BlockBloom {
     #[inline]
     #[must_use]
     pub fn contains_hash(&self, hash: u64) -> bool {
-        kernel::contains(&self.blocks, hash)
+        self.kernel.contains(&self.blocks, hash)
     }
 
     /// The seed of the hash.
@@ -142,7 +147,7 @@ impl BlockBloom {
             }
             sum
         });
-        Ok(Self { seed: self.seed, blocks: folded.collect() })
+        Ok(Self::of(self.seed, folded.collect()))
     }
 
     /// The smallest [`fold`](BlockBloom::fold) by a power of two that is expected to keep the rate
@@ -224,7 +229,7 @@ impl Filter for BlockBloom {
         let mut hashes = [0; LANES];
         for batch in items.chunks(LANES) {
             self.fetch(batch, &mut hashes);
-            kernel::contains_each(&self.blocks, &hashes[..batch.len()], found);
+            self.kernel.contains_each(&self.blocks, &hashes[..batch.len()], found);
         }
     }
 

@@ -111,7 +111,7 @@ impl Bloom {
     /// O(bits). Source: Swamidass and Baldi 2007.
     #[must_use]
     pub fn estimate_len(&self, sigmas: f64) -> Bounds {
-        let (m, k) = (self.shape.bits as f64, f64::from(self.shape.hashes));
+        let (m, k) = (self.shape.range() as f64, f64::from(self.shape.hashes));
         let ones = self.ones() as f64;
         let items = |ones: f64| -(m / k) * log1p(-(ones / m).clamp(0.0, 1.0));
         // The bits that are set are m cells hit or not by k n throws: variance at most
@@ -127,14 +127,13 @@ impl Bloom {
 
     #[inline]
     pub(super) fn insert_digest(&mut self, digest: Digest) -> bool {
-        let mut new = 0;
-        for i in 0..self.shape.hashes {
-            let at = self.shape.position(digest, i);
+        let mut before = 1;
+        for at in self.shape.positions(digest) {
             let word = &mut self.words[(at / 64) as usize];
-            new |= !*word & (1 << (at % 64));
+            before &= *word >> (at % 64);
             *word |= 1 << (at % 64);
         }
-        new != 0
+        before & 1 == 0
     }
 
     #[inline]
@@ -144,8 +143,8 @@ impl Bloom {
 
     #[inline]
     fn prefetch(&self, digest: Digest) {
-        for i in 0..self.shape.hashes {
-            kernel::prefetch(&self.words[(self.shape.position(digest, i) / 64) as usize]);
+        for at in self.shape.positions(digest) {
+            kernel::prefetch(&self.words[(at / 64) as usize]);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::math::{floor, ln};
 /// places, XORed, give an item's own. Rate: `2^-8` = 0.39 % with `u8`, `2^-16` = 0.0015 % with
 /// `u16`. Memory: 9.0 bits an item with `u8` from a million items on, 9.4 at 100,000 (18.0 with
 /// `u16`), more for small sets; the information-theoretic least is 8. Cost: three cache lines to
-/// ask; building is O(n) time and 25 bytes an item of working memory. Source: Graf and Lemire
+/// ask; building is O(n) time and 30 bytes an item of working memory. Source: Graf and Lemire
 /// 2022.
 ///
 /// Repeated items are one item. Nothing can be inserted afterwards.
@@ -31,6 +31,8 @@ use crate::math::{floor, ln};
 pub struct BinaryFuse<F = u8> {
     pub(super) seed: u64,
     pub(super) len: u64,
+    /// Whether the segments are half as long as usual.
+    pub(super) shorter: bool,
     pub(super) layout: Layout,
     pub(super) prints: Vec<F>,
 }
@@ -60,7 +62,7 @@ impl Sealed for u8 {
     const LEN: usize = 1;
     #[inline]
     fn of(hash: u64) -> Self {
-        (hash ^ (hash >> 32)) as Self
+        ((hash >> SPARE) ^ (hash >> (SPARE + 32))) as Self
     }
     fn to_bytes(self) -> [u8; 2] {
         [self, 0]
@@ -76,7 +78,7 @@ impl Sealed for u16 {
     const LEN: usize = 2;
     #[inline]
     fn of(hash: u64) -> Self {
-        (hash ^ (hash >> 32)) as Self
+        ((hash >> SPARE) ^ (hash >> (SPARE + 32))) as Self
     }
     fn to_bytes(self) -> [u8; 2] {
         self.to_le_bytes()
@@ -87,8 +89,8 @@ impl Sealed for u16 {
     }
 }
 
-/// A binary fuse filter could not be built. Does not happen to items whose hashes differ: each
-/// attempt fails with a chance of less than one in a hundred.
+/// A binary fuse filter could not be built. Not to be expected with fewer than 2^32 items: an attempt
+/// fails with a chance of one in ten at most, and 64 are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsolved {
     /// Items that were asked for.
@@ -168,40 +170,45 @@ impl<F: Fingerprint> BinaryFuse<F> {
 /// Segments of fingerprints: an item's three places are in three segments in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// log2 of a segment's length.
-    pub(super) segment_log: u32,
-    /// Segments that an item's first place can be in; there are two more.
-    pub(super) segments: u32,
+    /// A segment's length less 1; the length is a power of two.
+    mask: u64,
+    /// Places that an item's first one can be; there are two segments more.
+    range: u64,
 }
 
 pub(super) const MOST_ITEMS: u64 = 1 << 32;
-pub(super) const MOST_SEGMENT_LOG: u32 = 18;
+const MOST_SEGMENT_LOG: u32 = 18;
+
+/// Bits of a hash that a filter does not look at, so that a build can keep a count in them.
+/// 56 bits are left: of 10 million items, two share them once in 1,400 sets, and are then one.
+pub(super) const SPARE: u32 = 8;
 
 impl Layout {
-    /// The layout for `items` distinct items: the paper's empirical sizes.
-    pub(super) fn for_items(items: u64) -> Self {
+    /// The layout for `items` distinct items: the paper's empirical sizes. `shorter` halves the
+    /// segments: just after a step of the formula they are too long to be peeled.
+    pub(super) fn for_items(items: u64, shorter: bool) -> Self {
         let n = items.max(2) as f64;
         let segment_log = floor(ln(n) / ln(3.33) + 2.25).clamp(2.0, f64::from(MOST_SEGMENT_LOG));
-        let segment_log = segment_log as u32;
         let factor = (0.875 + 0.25 * ln(1_000_000.0) / ln(n)).max(1.125);
         let slots = floor(n * factor + 0.5) as u64;
-        let segments = slots.div_ceil(1 << segment_log).saturating_sub(2).max(1) as u32;
-        Self { segment_log, segments }
+        let segment_log = (segment_log as u32 - u32::from(shorter)).max(1);
+        let segments = slots.div_ceil(1 << segment_log).saturating_sub(2).max(1);
+        Self { mask: (1 << segment_log) - 1, range: segments << segment_log }
     }
 
     pub(super) const fn slots(&self) -> usize {
-        (self.segments as usize + 2) << self.segment_log
+        (self.range + 2 * (self.mask + 1)) as usize
     }
 
     /// Three distinct places below [`slots`](Layout::slots).
-    #[inline]
+    #[inline(always)]
     pub(super) fn places(&self, hash: u64) -> [usize; 3] {
-        let range = u64::from(self.segments) << self.segment_log;
-        let length = 1 << self.segment_log;
-        let first = ((u128::from(hash) * u128::from(range)) >> 64) as u64;
-        let low = (hash >> 18) & (length - 1);
-        let lower = hash & (length - 1);
-        [first as usize, ((first + length) ^ low) as usize, ((first + 2 * length) ^ lower) as usize]
+        let length = self.mask + 1;
+        let seen = hash >> SPARE << SPARE;
+        let first = ((u128::from(seen) * u128::from(self.range)) >> 64) as u64;
+        let second = (first + length) ^ ((hash >> (SPARE + 18)) & self.mask);
+        let third = (first + 2 * length) ^ ((hash >> SPARE) & self.mask);
+        [first as usize, second as usize, third as usize]
     }
 }
 

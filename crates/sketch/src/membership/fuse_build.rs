@@ -3,24 +3,24 @@
 
 use alloc::vec::Vec;
 
-use super::fuse::{BinaryFuse, Fingerprint, Layout, MOST_ITEMS, Unsolved, attempt_seed};
+use super::fuse::{BinaryFuse, Fingerprint, Layout, MOST_ITEMS, SPARE, Unsolved, attempt_seed};
 use crate::Item;
 
-/// Far past any chance: an attempt succeeds with more than 99 %.
+/// Far past any chance: most attempts succeed.
 const MOST_ATTEMPTS: u32 = 64;
 
-/// A place during the build: how many items not yet peeled have it among their three, and the XOR
-/// of their hashes. Side by side, so that an item's visit is one cache line.
-#[derive(Clone, Copy, Default)]
-struct Cell {
-    hashes: u64,
-    count: u32,
-    /// XOR of which of its items' places this is, 0 to 2.
-    which: u32,
-}
+/// Cells that fit a second-level cache; more than that and the items are first brought in order.
+const CELLS_IN_CACHE: usize = 1 << 17;
 
-/// An item in the order of peeling: its hash, and which of its places it had to itself.
-type Peeled = (u64, u8);
+/// A place during the build, or an item in the order of peeling. The upper 56 bits are the XOR of
+/// the hashes of the items, not yet peeled, that have the place among their three; the lower 8 are
+/// four times their number, plus the XOR of which of their places (0 to 2) it is. One word, so a
+/// visit is one cache line.
+type Cell = u64;
+
+const COUNT: Cell = 0b1111_1100;
+const ONE: Cell = 0b100;
+const WHICH: Cell = 0b11;
 
 pub(super) fn build<F: Fingerprint, T: Item>(
     items: &[T],
@@ -32,13 +32,15 @@ pub(super) fn build<F: Fingerprint, T: Item>(
     }
     for attempt in 0..MOST_ATTEMPTS {
         let seed = attempt_seed(seed, attempt);
-        let mut hashes: Vec<u64> = items.iter().map(|item| item.digest(seed)).collect();
-        let built = solve(seed, &hashes).or_else(|| {
+        let shorter = attempt % 2 == 1;
+        let mut hashes: Vec<u64> =
+            items.iter().map(|item| item.digest(seed) >> SPARE << SPARE).collect();
+        let built = solve(seed, shorter, &hashes).or_else(|| {
             // Equal hashes never peel. Looked for only now: sets come without them mostly, and the
             // sort would cost as much as the build.
             hashes.sort_unstable();
             hashes.dedup();
-            if hashes.len() < items.len() { solve(seed, &hashes) } else { None }
+            if hashes.len() < items.len() { solve(seed, shorter, &hashes) } else { None }
         });
         if let Some(filter) = built {
             return Ok(filter);
@@ -47,42 +49,46 @@ pub(super) fn build<F: Fingerprint, T: Item>(
     Err(Unsolved { items: count, attempts: MOST_ATTEMPTS })
 }
 
-fn solve<F: Fingerprint>(seed: u64, hashes: &[u64]) -> Option<BinaryFuse<F>> {
-    let layout = Layout::for_items(hashes.len() as u64);
-    let mut cells = alloc::vec![Cell::default(); layout.slots()];
-    let ordered = by_segment(hashes, layout);
-    for &hash in ordered.as_deref().unwrap_or(hashes) {
-        for (which, place) in (0..).zip(layout.places(hash)) {
-            let cell = &mut cells[place];
-            cell.hashes ^= hash;
-            cell.count += 1;
-            cell.which ^= which;
-        }
-    }
-    drop(ordered);
-    let order = peel(&mut cells, layout, hashes.len())?;
-    drop(cells);
+fn solve<F: Fingerprint>(seed: u64, shorter: bool, hashes: &[u64]) -> Option<BinaryFuse<F>> {
+    let layout = Layout::for_items(hashes.len() as u64, shorter);
+    let order = peel(fill(hashes, layout)?, layout, hashes.len())?;
     let mut prints = alloc::vec![F::default(); layout.slots()];
-    for &(hash, which) in order.iter().rev() {
-        let places = layout.places(hash);
-        let own = places[usize::from(which)];
+    for &peeled in order.iter().rev() {
+        let places = layout.places(peeled);
+        let own = places[(peeled & WHICH) as usize % 3];
         // The place is still 0: it belongs to no item peeled later.
         let others = prints[places[0]] ^ prints[places[1]] ^ prints[places[2]];
-        prints[own] = others ^ F::of(hash);
+        prints[own] = others ^ F::of(peeled);
     }
-    Some(BinaryFuse { seed, len: hashes.len() as u64, layout, prints })
+    Some(BinaryFuse { seed, len: hashes.len() as u64, shorter, layout, prints })
 }
 
-/// The hashes in the order of their segments, for sets whose cells do not fit the caches.
-fn by_segment(hashes: &[u64], layout: Layout) -> Option<Vec<u64>> {
-    if layout.slots() < 1 << 16 {
-        return None;
+/// The cells with all items in them; `None` when more of them meet than a cell can count.
+fn fill(hashes: &[u64], layout: Layout) -> Option<Vec<Cell>> {
+    let mut cells = alloc::vec![0; layout.slots()];
+    let mut full = false;
+    let mut add = |hash: u64| {
+        for (which, place) in (0..).zip(layout.places(hash)) {
+            let cell: &mut Cell = &mut cells[place];
+            full |= *cell & COUNT == COUNT;
+            *cell = (*cell ^ hash ^ which).wrapping_add(ONE);
+        }
+    };
+    if layout.slots() <= CELLS_IN_CACHE {
+        hashes.iter().for_each(|&hash| add(hash));
+    } else {
+        by_place(hashes, layout).into_iter().for_each(add);
     }
-    let segment =
-        |hash: u64| (layout.places(hash)[0] >> layout.segment_log).min(layout.segments as usize);
-    let mut ends = alloc::vec![0_usize; layout.segments as usize + 1];
+    (!full).then_some(cells)
+}
+
+/// The hashes in the order of their first places, roughly.
+fn by_place(hashes: &[u64], layout: Layout) -> Vec<u64> {
+    let bits = (layout.slots() / 8192).ilog2().clamp(1, 11);
+    let part = |hash: u64| (hash >> (64 - bits)) as usize;
+    let mut ends = alloc::vec![0_usize; 1 << bits];
     for &hash in hashes {
-        ends[segment(hash)] += 1;
+        ends[part(hash)] += 1;
     }
     let mut sum = 0;
     for end in &mut ends {
@@ -90,38 +96,41 @@ fn by_segment(hashes: &[u64], layout: Layout) -> Option<Vec<u64>> {
     }
     let mut ordered = alloc::vec![0; hashes.len()];
     for &hash in hashes {
-        let next = &mut ends[segment(hash)];
+        let next = &mut ends[part(hash)];
         ordered[*next] = hash;
         *next += 1;
     }
-    Some(ordered)
+    ordered
 }
 
 /// Takes away, one by one, items that have a place to themselves; `None` when some are left over.
-fn peel(cells: &mut [Cell], layout: Layout, items: usize) -> Option<Vec<Peeled>> {
-    let mut order: Vec<Peeled> = Vec::with_capacity(items);
-    let mut alone: Vec<u32> = Vec::new();
-    for start in 0..cells.len() {
-        if cells[start].count != 1 {
+///
+/// First in, first out: those that wait do not depend on each other, so a core works on several at
+/// once, and each generation goes through the cells from front to back.
+fn peel(mut cells: Vec<Cell>, layout: Layout, items: usize) -> Option<Vec<Cell>> {
+    // A cell comes to hold one item at most once, so each place waits at most once.
+    let mut waiting = alloc::vec![0_u32; cells.len() + 1];
+    let mut end = 0;
+    for (place, cell) in cells.iter().enumerate() {
+        waiting[end] = place as u32;
+        end += usize::from(cell & COUNT == ONE);
+    }
+    let mut order = Vec::with_capacity(items);
+    let mut next = 0;
+    while next < end {
+        let peeled = cells[waiting[next] as usize];
+        next += 1;
+        // Its item may have been peeled at another of its places.
+        if peeled & COUNT != ONE {
             continue;
         }
-        // Follow what this frees at once, while its neighbourhood is in the cache.
-        alone.push(start as u32);
-        while let Some(place) = alone.pop() {
-            let cell = cells[place as usize];
-            if cell.count != 1 {
-                continue;
-            }
-            order.push((cell.hashes, cell.which as u8));
-            for (which, place) in (0..).zip(layout.places(cell.hashes)) {
-                let other = &mut cells[place];
-                other.hashes ^= cell.hashes;
-                other.count -= 1;
-                other.which ^= which;
-                if other.count == 1 {
-                    alone.push(place as u32);
-                }
-            }
+        order.push(peeled);
+        let hash = peeled >> SPARE << SPARE;
+        for (which, place) in (0..).zip(layout.places(hash)) {
+            let cell = &mut cells[place];
+            *cell = cell.wrapping_sub(ONE) ^ hash ^ which;
+            waiting[end] = place as u32;
+            end += usize::from(*cell & COUNT == ONE);
         }
     }
     (order.len() == items).then_some(order)

@@ -2,8 +2,10 @@
 //!
 //! `unsafe` here and nowhere else in the family, for two things that have no safe form under our
 //! minimum Rust version: calling code compiled for AVX2, and prefetching. Measured gain (same run,
-//! baseline x86-64 build): see the comments at [`contains`] and [`prefetch`].
+//! baseline x86-64 build): the reason beside the `allow`.
 #![allow(unsafe_code, reason = "AVX2 is 2.5 to 4x plain SSE2 here, prefetching 1.3x out of cache")]
+
+use alloc::vec::Vec;
 
 /// 256 bits, of which an item sets one in each of the eight words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,63 +57,69 @@ fn insert_plain(block: &mut [u32; 8], hash: u64) -> bool {
     new != 0
 }
 
-/// Whether this CPU has AVX2: one load after the first call, a constant when compiled for it.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn has_avx2() -> bool {
-    #[cfg(feature = "std")]
-    return std::arch::is_x86_feature_detected!("avx2");
-    #[cfg(not(feature = "std"))]
-    return cfg!(target_feature = "avx2");
+/// Which code runs, found out once when a filter is made.
+///
+/// Invariant: the flag is set only by [`Kernel::new`] and only on a CPU that has AVX2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kernel {
+    avx2: bool,
 }
 
-/// Whether `hash` may be in `blocks`, which are not empty.
-#[inline]
-pub(super) fn contains(blocks: &[Block], hash: u64) -> bool {
-    let block = &blocks[index(hash, blocks.len())];
-    #[cfg(target_arch = "x86_64")]
-    if has_avx2() {
-        // SAFETY: the CPU has AVX2, the one requirement of the callee.
-        return unsafe { avx2::contains(block, hash) };
+impl Kernel {
+    pub(super) fn new() -> Self {
+        #[cfg(all(target_arch = "x86_64", feature = "std"))]
+        return Self { avx2: std::arch::is_x86_feature_detected!("avx2") };
+        #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
+        return Self { avx2: cfg!(all(target_arch = "x86_64", target_feature = "avx2")) };
     }
-    contains_plain(&block.0, hash)
-}
 
-/// Sets the bits of `hash`; whether one was not set.
-#[inline]
-pub(super) fn insert(blocks: &mut [Block], hash: u64) -> bool {
-    let at = index(hash, blocks.len());
-    let block = &mut blocks[at];
-    #[cfg(target_arch = "x86_64")]
-    if has_avx2() {
-        // SAFETY: the CPU has AVX2, the one requirement of the callee.
-        return unsafe { avx2::insert(block, hash) };
+    /// Whether `hash` may be in `blocks`, which are not empty.
+    #[inline]
+    pub(super) fn contains(self, blocks: &[Block], hash: u64) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if self.avx2 {
+            // SAFETY: the CPU has AVX2, by the invariant of the flag.
+            return unsafe { avx2::contains_at(blocks, hash) };
+        }
+        contains_plain(&blocks[index(hash, blocks.len())].0, hash)
     }
-    insert_plain(&mut block.0, hash)
-}
 
-/// [`contains`] of each of `hashes`, appended to `found`.
-pub(super) fn contains_each(blocks: &[Block], hashes: &[u64], found: &mut alloc::vec::Vec<bool>) {
-    #[cfg(target_arch = "x86_64")]
-    if has_avx2() {
-        // SAFETY: the CPU has AVX2, the one requirement of the callee.
-        unsafe { avx2::contains_each(blocks, hashes, found) };
-        return;
-    }
-    found.extend(hashes.iter().map(|&h| contains_plain(&blocks[index(h, blocks.len())].0, h)));
-}
-
-/// [`insert`] of each of `hashes`.
-pub(super) fn insert_each(blocks: &mut [Block], hashes: &[u64]) {
-    #[cfg(target_arch = "x86_64")]
-    if has_avx2() {
-        // SAFETY: the CPU has AVX2, the one requirement of the callee.
-        unsafe { avx2::insert_each(blocks, hashes) };
-        return;
-    }
-    for &hash in hashes {
+    /// Sets the bits of `hash`; whether one was not set.
+    #[inline]
+    pub(super) fn insert(self, blocks: &mut [Block], hash: u64) -> bool {
         let at = index(hash, blocks.len());
-        insert_plain(&mut blocks[at].0, hash);
+        let block = &mut blocks[at];
+        #[cfg(target_arch = "x86_64")]
+        if self.avx2 {
+            // SAFETY: the CPU has AVX2, by the invariant of the flag.
+            return unsafe { avx2::insert(block, hash) };
+        }
+        insert_plain(&mut block.0, hash)
+    }
+
+    /// [`contains`](Kernel::contains) of each of `hashes`, appended to `found`.
+    pub(super) fn contains_each(self, blocks: &[Block], hashes: &[u64], found: &mut Vec<bool>) {
+        #[cfg(target_arch = "x86_64")]
+        if self.avx2 {
+            // SAFETY: the CPU has AVX2, by the invariant of the flag.
+            unsafe { avx2::contains_each(blocks, hashes, found) };
+            return;
+        }
+        found.extend(hashes.iter().map(|&h| contains_plain(&blocks[index(h, blocks.len())].0, h)));
+    }
+
+    /// [`insert`](Kernel::insert) of each of `hashes`.
+    pub(super) fn insert_each(self, blocks: &mut [Block], hashes: &[u64]) {
+        #[cfg(target_arch = "x86_64")]
+        if self.avx2 {
+            // SAFETY: the CPU has AVX2, by the invariant of the flag.
+            unsafe { avx2::insert_each(blocks, hashes) };
+            return;
+        }
+        for &hash in hashes {
+            let at = index(hash, blocks.len());
+            insert_plain(&mut blocks[at].0, hash);
+        }
     }
 }
 
@@ -168,6 +176,14 @@ mod avx2 {
 
     /// # Safety
     /// The CPU has AVX2.
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn contains_at(blocks: &[Block], hash: u64) -> bool {
+        // SAFETY: AVX2, by the contract of this function.
+        unsafe { contains(&blocks[index(hash, blocks.len())], hash) }
+    }
+
+    /// # Safety
+    /// The CPU has AVX2.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) unsafe fn insert(block: &mut Block, hash: u64) -> bool {
@@ -211,22 +227,23 @@ mod tests {
 
     #[test]
     fn the_fast_and_the_plain_kernel_agree() {
+        let kernel = Kernel::new();
         let mut fast = alloc::vec![Block::default(); 37];
         let mut plain = fast.clone();
         let mut batch = fast.clone();
         let hashes: Vec<u64> = (0..600).map(|i| hash_u64(i, 5)).collect();
-        insert_each(&mut batch, &hashes[..300]);
+        kernel.insert_each(&mut batch, &hashes[..300]);
         for &h in &hashes[..300] {
             let at = index(h, plain.len());
-            assert_eq!(insert(&mut fast, h), insert_plain(&mut plain[at].0, h));
+            assert_eq!(kernel.insert(&mut fast, h), insert_plain(&mut plain[at].0, h));
         }
         assert_eq!(fast, plain);
         assert_eq!(fast, batch);
         let mut found = Vec::new();
-        contains_each(&fast, &hashes, &mut found);
+        kernel.contains_each(&fast, &hashes, &mut found);
         for (&h, found) in hashes.iter().zip(found) {
             let plain = contains_plain(&plain[index(h, plain.len())].0, h);
-            assert_eq!((contains(&fast, h), found), (plain, plain));
+            assert_eq!((kernel.contains(&fast, h), found), (plain, plain));
         }
     }
 }

@@ -147,7 +147,7 @@ impl ParquetBloom {
         }
         let bits = input.bytes((zigzag / 2) as usize, "bits")?;
         input.finish()?;
-        Ok(Self(BlockBloom { seed: 0, blocks: wire::blocks(bits) }))
+        Ok(Self(BlockBloom::of(0, wire::blocks(bits))))
     }
 }
 

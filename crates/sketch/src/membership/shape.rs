@@ -13,25 +13,19 @@ pub(super) const MOST_FPR: f64 = 0.5;
 pub(super) const MOST_BITS: u64 = 1 << 40;
 /// The most bits an item may set.
 pub(super) const MOST_HASHES: u32 = 64;
-
-/// Odd multipliers, one a probe.
-const MULTIPLIERS: [u64; MOST_HASHES as usize] = {
-    let mut table = [0; MOST_HASHES as usize];
-    let mut i = 0;
-    while i < table.len() {
-        table[i] = mix((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)) | 1;
-        i += 1;
-    }
-    table
-};
+/// Bits that no probe reaches: a multiple of 64 less 3 is 5 modulo 8.
+const UNUSED: u64 = 3;
 
 /// Size, probes and seed: equal shapes give an item equal positions.
 ///
-/// Probe i of a hash h is at `high(h * K_i * bits)`, K_i odd constants. Every probe draws on all
-/// 64 bits, so the rate does not collapse as it does with 32-bit halves or with the arithmetic
-/// progression `a + i b`: there two items share all positions as soon as a and b agree in their
-/// leading bits, an added rate of about n / (k m^2), which for small filters of tiny rates is far
-/// above p. All products are independent of each other, so a core runs them side by side.
+/// The probes of a hash h are the digits of the fraction h / 2^64 in base M, M the largest number
+/// up to `bits` that is 5 modulo 8: one widening product gives a digit and, in its lower half, what
+/// is left of the fraction. M is odd, so a step loses nothing of the 64 bits, and 5 modulo 8, so
+/// that the powers of M run through as many values as there are (Knuth, volume 2, 3.2.1.2). Two
+/// hashes that agree in `64 / log2 M` digits in a row are equal. That is why the rate does not
+/// collapse as it does with 32-bit halves or with the arithmetic progression `a + i b`: there two
+/// items share all positions as soon as a and b agree in their leading bits, an added rate of
+/// about n / (k m^2), which for small filters of tiny rates is far above the rate itself.
 ///
 /// A 64-bit hash alone gives an absent item the rate n / 2^64 of meeting an inserted one that
 /// hashes equally: 2.7e-11 at 5e8 items, above a rate of 1e-12. When that could be more than a
@@ -64,7 +58,7 @@ impl Shape {
                 (hashes, bits) = (k, with_k);
             }
         }
-        Self::with_bits(ceil(bits) as u64, hashes, seed)
+        Self::with_bits(ceil(bits) as u64 + UNUSED, hashes, seed)
     }
 
     /// The shape of at least `bits` bits, rounded up to whole words.
@@ -83,6 +77,11 @@ impl Shape {
         if self.wide { digest } else { [digest[0]; 2] }
     }
 
+    /// M: the positions that probes reach.
+    pub(super) const fn range(&self) -> u64 {
+        self.bits - UNUSED
+    }
+
     pub(super) const fn words(&self) -> usize {
         (self.bits / 64) as usize
     }
@@ -94,56 +93,89 @@ impl Shape {
         [even, odd]
     }
 
-    /// Position of probe `i`, below `bits`.
+    /// Positions of all probes, below `bits`.
     #[inline]
-    pub(super) fn position(&self, digest: Digest, i: u32) -> u64 {
-        let i = i as usize % MULTIPLIERS.len();
-        let spread = digest[i & 1].wrapping_mul(MULTIPLIERS[i]);
-        ((u128::from(spread) * u128::from(self.bits)) >> 64) as u64
-    }
-
     pub(super) fn positions(&self, digest: Digest) -> impl Iterator<Item = u64> {
-        let shape = *self;
-        (0..self.hashes).map(move |i| shape.position(digest, i))
+        let mut probes = Probes::new(self, digest);
+        let wide = self.wide;
+        (0..self.hashes)
+            .map(move |_| if wide { probes.step::<true>() } else { probes.step::<false>() })
     }
 
     /// Whether all probes are set in the words that `word` returns.
-    ///
-    /// Four probes are looked at before each branch: of a half-full filter's absent items 15 in 16
-    /// end there, so the branch is foreseen; one branch a probe would be a coin toss each.
     #[inline]
     pub(super) fn all_set(&self, digest: Digest, word: impl Fn(usize) -> u64) -> bool {
-        let mut i = 0;
-        while i < self.hashes {
-            let end = (i + 4).min(self.hashes);
-            let mut bits = 1;
-            while i < end {
-                let at = self.position(digest, i);
-                bits &= word((at / 64) as usize) >> (at % 64);
-                i += 1;
-            }
-            if bits & 1 == 0 {
-                return false;
-            }
+        let probes = Probes::new(self, digest);
+        if self.wide {
+            probes.all_set::<true>(self.hashes, word)
+        } else {
+            probes.all_set::<false>(self.hashes, word)
         }
-        true
     }
 
     /// The rate when `ones` of the bits are set.
     pub(super) fn fpr(&self, ones: u64) -> f64 {
-        pow(ones as f64 / self.bits as f64, f64::from(self.hashes))
+        pow(ones as f64 / self.range() as f64, f64::from(self.hashes))
     }
 
     /// The expected rate with `items` items.
     pub(super) fn fpr_with(&self, items: u64) -> f64 {
         let k = f64::from(self.hashes);
-        pow(1.0 - exp(-k * items as f64 / self.bits as f64), k)
+        pow(1.0 - exp(-k * items as f64 / self.range() as f64), k)
     }
 
     pub(super) fn unless_equal(&self, other: &Self) -> Result<(), Incompatible> {
         Incompatible::unless_equal("bits", self.bits, other.bits)?;
         Incompatible::unless_equal("hashes", self.hashes.into(), other.hashes.into())?;
         Incompatible::unless_equal("seed", self.seed, other.seed)
+    }
+}
+
+/// The walk over the digits.
+#[derive(Clone, Copy)]
+struct Probes {
+    range: u64,
+    now: u64,
+    /// In wide shapes, the hash whose turn is next.
+    next: u64,
+}
+
+impl Probes {
+    #[inline]
+    fn new(shape: &Shape, [now, next]: Digest) -> Self {
+        Self { range: shape.range(), now, next }
+    }
+
+    #[inline(always)]
+    fn step<const WIDE: bool>(&mut self) -> u64 {
+        let product = u128::from(self.now) * u128::from(self.range);
+        self.now = product as u64;
+        if WIDE {
+            core::mem::swap(&mut self.now, &mut self.next);
+        }
+        (product >> 64) as u64
+    }
+
+    /// Four probes are looked at before each branch: of a half-full filter's absent items 15 in 16
+    /// end there, so the branch is foreseen; one branch a probe would be a coin toss each.
+    #[inline(always)]
+    fn all_set<const WIDE: bool>(mut self, mut left: u32, word: impl Fn(usize) -> u64) -> bool {
+        let mut bit = || {
+            let at = self.step::<WIDE>();
+            word((at / 64) as usize) >> (at % 64)
+        };
+        while left >= 4 {
+            if bit() & bit() & bit() & bit() & 1 == 0 {
+                return false;
+            }
+            left -= 4;
+        }
+        match left {
+            3 => bit() & bit() & bit() & 1 != 0,
+            2 => bit() & bit() & 1 != 0,
+            1 => bit() & 1 != 0,
+            _ => true,
+        }
     }
 }
 

@@ -121,9 +121,9 @@ impl<'a, F: Fingerprint> BinaryFuseRef<'a, F> {
     /// When they are not an encoding of a [`BinaryFuse`](super::BinaryFuse) of this fingerprint.
     pub fn new(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes);
-        let (seed, _, layout, prints) = wire::binary_fuse::<F>(&mut input)?;
+        let parts = wire::binary_fuse::<F>(&mut input)?;
         input.finish()?;
-        Ok(Self { seed, layout, prints, of: PhantomData })
+        Ok(Self { seed: parts.seed, layout: parts.layout, prints: parts.prints, of: PhantomData })
     }
 
     /// Whether `item` may be in the set.

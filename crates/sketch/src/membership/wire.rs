@@ -6,7 +6,7 @@
 //! | block | seed u64, blocks varint, blocks of 8 words of 32 bits |
 //! | scalable | seed u64, first varint, fpr f64, layers varint, items in the last varint, each layer's words |
 //! | cuckoo | seed u64, fingerprint bits u8, buckets varint, buckets |
-//! | binary fuse | seed u64, fingerprint bytes u8, items varint, fingerprints |
+//! | binary fuse | seed u64, fingerprint bytes u8, shorter segments u8 (0 or 1), items varint, fingerprints |
 //!
 //! What follows from other fields (the shapes of layers, the segments of a fuse filter, the length
 //! of a cuckoo filter) is not written, so there is nothing in them to contradict.
@@ -163,7 +163,7 @@ impl Wire for BlockBloom {
 
     fn decode_from(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (seed, bytes) = block_bloom(input)?;
-        Ok(Self { seed, blocks: blocks(bytes) })
+        Ok(Self::of(seed, blocks(bytes)))
     }
 }
 serde_as_wire!([] BlockBloom);
@@ -238,8 +238,14 @@ impl Wire for Cuckoo {
 }
 serde_as_wire!([] Cuckoo);
 
-/// Seed, items, layout and fingerprints of an encoded [`BinaryFuse`].
-pub(super) type FuseParts<'a> = (u64, u64, Layout, &'a [u8]);
+/// The fields of an encoded [`BinaryFuse`].
+pub(super) struct FuseParts<'a> {
+    pub(super) seed: u64,
+    pub(super) len: u64,
+    pub(super) shorter: bool,
+    pub(super) layout: Layout,
+    pub(super) prints: &'a [u8],
+}
 
 pub(super) fn binary_fuse<'a, F: Fingerprint>(
     input: &mut Reader<'a>,
@@ -250,10 +256,16 @@ pub(super) fn binary_fuse<'a, F: Fingerprint>(
     if usize::from(input.u8("fingerprint bytes")?) != F::LEN {
         return Err(start.error("fingerprint bytes", Why::Invalid("of another fingerprint")));
     }
-    let items = input.varint_up_to(MOST_ITEMS, "items")?;
-    let layout = Layout::for_items(items);
+    let start = input.clone();
+    let shorter = match input.u8("shorter segments")? {
+        0 => false,
+        1 => true,
+        _ => return Err(start.error("shorter segments", Why::Invalid("0 or 1"))),
+    };
+    let len = input.varint_up_to(MOST_ITEMS, "items")?;
+    let layout = Layout::for_items(len, shorter);
     let prints = table(input, layout.slots() as u64, F::LEN as u64, "fingerprints")?;
-    Ok((seed, items, layout, prints))
+    Ok(FuseParts { seed, len, shorter, layout, prints })
 }
 
 impl<F: Fingerprint> Wire for BinaryFuse<F> {
@@ -261,6 +273,7 @@ impl<F: Fingerprint> Wire for BinaryFuse<F> {
         out.header(kinds::BINARY_FUSE, VERSION);
         out.u64(self.seed);
         out.u8(F::LEN as u8);
+        out.u8(self.shorter.into());
         out.varint(self.len);
         for print in &self.prints {
             out.bytes(&print.to_bytes()[..F::LEN]);
@@ -268,9 +281,9 @@ impl<F: Fingerprint> Wire for BinaryFuse<F> {
     }
 
     fn decode_from(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let (seed, len, layout, bytes) = binary_fuse::<F>(input)?;
-        let prints = (0..layout.slots()).map(|i| F::read(bytes, i)).collect();
-        Ok(Self { seed, len, layout, prints })
+        let FuseParts { seed, len, shorter, layout, prints } = binary_fuse::<F>(input)?;
+        let prints = (0..layout.slots()).map(|i| F::read(prints, i)).collect();
+        Ok(Self { seed, len, shorter, layout, prints })
     }
 }
 serde_as_wire!([F: Fingerprint] BinaryFuse<F>);

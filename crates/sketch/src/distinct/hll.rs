@@ -96,7 +96,12 @@ impl Hll {
     /// Adds an item.
     #[inline]
     pub fn add<Q: Item + ?Sized>(&mut self, item: &Q) {
-        self.add_hash(item.digest(self.seed));
+        // The default seed folds into the constants of the hash: six instructions fewer.
+        if self.seed == 0 {
+            self.add_hash(item.digest(0));
+        } else {
+            self.add_seeded(item);
+        }
     }
 
     /// Adds the item whose [`digest`](Item::digest) under this sketch's seed is `hash`.
@@ -251,6 +256,11 @@ impl Hll {
         } else {
             self.grow(&hashes);
         }
+    }
+
+    #[inline(never)]
+    fn add_seeded<Q: Item + ?Sized>(&mut self, item: &Q) {
+        self.add_hash(item.digest(self.seed));
     }
 
     #[inline(never)]

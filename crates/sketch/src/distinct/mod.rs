@@ -71,5 +71,5 @@ fn histogram(registers: &[u8]) -> [u32; 64] {
 /// takes four instructions on a baseline x86-64.
 #[inline(always)]
 const fn leads_before(word: u64, n: u8) -> bool {
-    word >> 1 >> (63 - n) != 0
+    word >> 1 >> (63 & !n) != 0
 }

@@ -94,7 +94,8 @@ impl DsHll {
     /// Adds the item with these two words of MurmurHash3.
     #[inline]
     pub fn add_hash(&mut self, low: u64, high: u64) {
-        let index = low as usize & ((1 << self.lg) - 1);
+        // Without registers every index is past the end.
+        let index = low as usize & self.registers.len().wrapping_sub(1);
         if let Some(&register) = self.registers.get(index) {
             // The value is no greater than the register.
             if leads_before(high, register) {

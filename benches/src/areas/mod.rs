@@ -28,6 +28,7 @@ macro_rules! areas {
 areas! {
     "core" => core,
     "ratelimit" => ratelimit,
+    "hashring" => hashring,
     "sketch" => sketch,
 }
 

@@ -10,7 +10,7 @@ use crate::areas::Area;
 use crate::measure::{Race, Runner};
 use crate::memory;
 use crate::row::{Better, Side, Subject, Unit};
-use crate::workload;
+use crate::workload::Rng;
 
 const OURS: &str = "archstone-ratelimit";
 const CHECKS: usize = 1 << 17;
@@ -26,7 +26,7 @@ pub(super) fn entries(area: &mut Area) {
         ("ratelimit.P8/n=1M", 1_000_000, [Some(2.0), None, Some(6.0), Some(1.5)]),
     ] {
         area.race(format!("{id}/own-clock"), move |_| {
-            let drawn: Arc<[u64]> = workload::uniform_keys(3, keys as u64, CHECKS).into();
+            let drawn: Arc<[u64]> = drawn(3, keys as u64);
             let ours = filled(keys);
             let race = Race::new("u64 keys, uniform", checks(OURS, ours, &drawn, |l, key, _| l.check(key).is_allowed()));
             let race = race.beats("governor", checks("governor dashmap", governor(keys), &drawn, |l, key, _| l.check_key(key).is_ok()), goals[0].unwrap_or(1.0));
@@ -38,7 +38,7 @@ pub(super) fn entries(area: &mut Area) {
             }
         });
         area.race(format!("{id}/caller-time"), move |_| {
-            let drawn: Arc<[u64]> = workload::uniform_keys(3, keys as u64, CHECKS).into();
+            let drawn: Arc<[u64]> = drawn(3, keys as u64);
             let race = Race::new("u64 keys, uniform, caller's time", checks(OURS, filled(keys), &drawn, |l, key, now| l.check_at(now, key, 1).is_allowed()));
             let peer = checks("governor dashmap, own clock", governor(keys), &drawn, |l, key, _| l.check_key(key).is_ok());
             let race = match goals[1] {
@@ -67,7 +67,7 @@ pub(super) fn entries(area: &mut Area) {
     });
     area.race("ratelimit.P10", |_| {
         let names: Arc<[String]> = (0..10_000).map(|n| format!("client-{n:09}")).collect();
-        let order: Arc<[u64]> = workload::uniform_keys(4, 10_000, CHECKS).into();
+        let order: Arc<[u64]> = drawn(4, 10_000);
         let store: Store<String> = Keyed::<String>::builder(Gcra::new(QUOTA)).capacity(10_000).build_with(TscClock::new(), ahash::RandomState::new());
         let theirs: Governor<String> = governor::RateLimiter::keyed(governor_quota());
         for name in names.iter() {
@@ -85,11 +85,17 @@ pub(super) fn entries(area: &mut Area) {
             }
             store
         };
-        let known: Arc<[u64]> = workload::uniform_keys(5, 100_000, CHECKS).into();
+        let known: Arc<[u64]> = drawn(5, 100_000);
         let fresh: Arc<[u64]> = (0..CHECKS as u64).map(|n| n + (1 << 40)).collect();
         Race::new("all-new keys at a full store", checks(OURS, build(), &fresh, |l, key, _| l.check_at(Time::ZERO, key, 1).is_allowed()))
             .at_most(1.5, "floor", checks("the same store, keys that are there", build(), &known, |l, key, _| l.check_at(Time::ZERO, key, 1).is_allowed()))
     });
+}
+
+/// Keys below `keys`, uniform; the stores hash them with seeds of their own.
+fn drawn(seed: u64, keys: u64) -> Arc<[u64]> {
+    let mut rng = Rng::new(seed);
+    (0..CHECKS).map(|_| rng.below(keys)).collect()
 }
 
 fn filled(keys: usize) -> Store<u64> {

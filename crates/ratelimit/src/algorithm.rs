@@ -131,7 +131,7 @@ pub struct Refund {
 
 impl Grant {
     pub(crate) fn nothing(denial: Denial) -> Self {
-        Self { cost: 0, mark: 0, before: 0, standing: denial.standing }
+        Self { cost: 0, mark: 0, before: 0, held: 0, standing: denial.standing }
     }
 }
 
@@ -169,10 +169,12 @@ pub(crate) fn carry<A: Algorithm>(
     let used = match carry {
         Carry::Used => used,
         Carry::Proportional if had == 0 => has,
-        // Both are at most 2^93, so halve the digits before the product.
         Carry::Proportional => {
-            let share = used.saturating_mul(1 << 34).div_ceil(had);
-            share.saturating_mul(has.div_ceil(1 << 34))
+            let (had, has) = (u128::from(old.quota().burst()), u128::from(new.quota().burst()));
+            match used.checked_mul(has) {
+                Some(product) => product.div_ceil(had),
+                None => used.div_ceil(had).saturating_mul(has),
+            }
         }
         Carry::Tokens => (has + used).saturating_sub(had),
         Carry::Full => 0,

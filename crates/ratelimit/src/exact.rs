@@ -138,7 +138,10 @@ const fn gcd(mut a: u128, mut b: u128) -> u128 {
 ///
 /// With `amount / period` in lowest terms `a / b`, ticks of `1 / a` ns make a unit exactly `b` of
 /// them and `now` never rounds. When that tick is finer than 50 years in a word allow, or the
-/// burst would not fit, the unit is cut into as many ticks as fit instead.
+/// burst would not fit, the tick is `q / a` ns for the smallest round `q` (a product of twos and
+/// fives) that divides `b`: then instants that are whole multiples of `q` ns still do not round,
+/// and those are the ones that come twice, from coarse clocks. Only a period without such a `q` is
+/// cut into as many ticks as fit.
 pub(crate) const fn scale_of(quota: Quota) -> (Scale, u64) {
     if quota.is_closed() {
         return (Scale::NANOS, 1);
@@ -146,8 +149,13 @@ pub(crate) const fn scale_of(quota: Quota) -> (Scale, u64) {
     let (amount, period) = (quota.rate().amount(), quota.rate().period_nanos());
     let room = Quota::MAX_BURST / quota.burst();
     let common = gcd(amount as u128, period as u128) as u64;
-    if amount / common <= MOST_TICKS_A_NANO && period / common <= room {
-        return (Scale::new((amount / common) as u128, 1), period / common);
+    let (a, b) = (amount / common, period / common);
+    let by_range = a.div_ceil(MOST_TICKS_A_NANO);
+    let by_burst = b.div_ceil(room);
+    let q = round_divisor(b, if by_range > by_burst { by_range } else { by_burst });
+    // A coarse tick is for a large burst only.
+    if q != 0 && (q / 8 <= a || q / 8 <= by_burst) {
+        return (Scale::new(a as u128, q), b / q);
     }
     let unit = INEXACT_TICKS_A_NANO * period as u128 / amount as u128;
     let unit = if unit == 0 {
@@ -158,6 +166,29 @@ pub(crate) const fn scale_of(quota: Quota) -> (Scale, u64) {
         unit as u64
     };
     (Scale::new(amount as u128 * unit as u128, period), unit)
+}
+
+/// The smallest divisor of `of` that is at least `least` and a product of twos and fives; 0 if
+/// there is none.
+const fn round_divisor(of: u64, least: u64) -> u64 {
+    let mut best = 0;
+    let mut fives = 1_u64;
+    loop {
+        let rest = of / fives;
+        let mut q = fives;
+        let mut twos = rest.trailing_zeros();
+        while q < least && twos > 0 {
+            q = q.saturating_mul(2);
+            twos -= 1;
+        }
+        if q >= least && (best == 0 || q < best) {
+            best = q;
+        }
+        if rest % 5 != 0 {
+            return best;
+        }
+        fives *= 5;
+    }
 }
 
 /// A bucket of `cap` ticks whose words are arrival times in ticks.
@@ -232,9 +263,11 @@ impl Meter {
     ///
     /// The charge stands for the ticks up to `mark`. Those before now have drained already: the
     /// bucket refilled under them, so giving them back would grant them twice. What lies after now
-    /// is exactly what the charge still holds.
+    /// is exactly what the charge still holds. Only whole units come back, so that what the caller
+    /// is told is what happened.
     pub(crate) fn refund(&self, word: u64, now: Tick, mark: u64, ticks: u64) -> (u64, u64) {
         let held = mark.min(word).saturating_sub(now.ceil).min(ticks);
+        let held = held - held % self.unit;
         (word - held, held)
     }
 }

@@ -1,7 +1,7 @@
 //! The generic cell rate algorithm, exact, in one `u64`.
 
 use crate::Time;
-use crate::meter::{MeterRule, meter_algorithm};
+use crate::meter::{MeterRule, flow_algorithm};
 
 /// The generic cell rate algorithm: the rule of choice.
 ///
@@ -19,7 +19,7 @@ use crate::meter::{MeterRule, meter_algorithm};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gcra(MeterRule);
 
-meter_algorithm!(Gcra);
+flow_algorithm!(Gcra);
 
 impl Gcra {
     /// The theoretical arrival time of a state, rounded up to whole nanoseconds.

@@ -1,7 +1,7 @@
 //! The leaky bucket as a meter.
 
 use crate::Time;
-use crate::meter::{MeterRule, meter_algorithm};
+use crate::meter::{MeterRule, flow_algorithm};
 
 /// The leaky bucket as a meter: each unit pours in, the bucket leaks at `rate`, what would flow
 /// over `burst` is denied.
@@ -15,7 +15,7 @@ use crate::meter::{MeterRule, meter_algorithm};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeakyBucket(MeterRule);
 
-meter_algorithm!(LeakyBucket);
+flow_algorithm!(LeakyBucket);
 
 impl LeakyBucket {
     /// The level at `now`, rounded up; over the burst when in debt.

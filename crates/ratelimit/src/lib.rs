@@ -10,32 +10,55 @@ extern crate alloc;
 extern crate std;
 
 mod algorithm;
+mod calendar;
+#[cfg(feature = "quanta")]
+mod clock;
+mod compound;
 pub mod concurrency;
-#[allow(dead_code)]
 mod exact;
 mod gcra;
 pub mod headers;
+mod keyed;
 mod leaky_bucket;
 pub mod lease;
-#[allow(dead_code)]
+mod limiter;
 mod meter;
 mod quota;
 pub mod redis;
-#[allow(dead_code, unreachable_pub)]
+mod shaper;
 mod shared;
+mod sliding_counter;
+mod sliding_log;
 mod store_guard;
+mod striped;
 mod token_bucket;
-#[allow(dead_code)]
 mod verdict;
+mod warm_up;
+mod window;
 
 pub use algorithm::{Algorithm, Carry, Local, Refund};
 #[cfg(feature = "std")]
 pub use archstone_core::Monotonic;
 pub use archstone_core::{Clock, Manual, Time};
+pub use calendar::{CalendarWindow, Every};
+#[cfg(feature = "quanta")]
+pub use clock::TscClock;
+pub use compound::{Blocked, Limit, Part, Pass, check_all, peek_all};
 pub use gcra::Gcra;
+pub use keyed::{
+    KeyLimit, Keyed, KeyedBuilder, KeyedStats, Overflow, RestoreError, Snapshot, Tier, TopKey,
+    client_network,
+};
 pub use leaky_bucket::LeakyBucket;
+pub use limiter::{Limiter, Reservation};
 pub use quota::{Quota, QuotaError, Rate};
+pub use shaper::{Departure, Order, Shaper, ShaperQueue};
 pub use shared::Shared;
+pub use sliding_counter::{Counts, SlidingCounter};
+pub use sliding_log::{Log, SlidingLog};
 pub use store_guard::{DenyCache, OnOutage};
+pub use striped::{Lane, Striped};
 pub use token_bucket::TokenBucket;
 pub use verdict::{Denial, Grant, Reason, RetryAfter, Verdict};
+pub use warm_up::{WarmUp, Warmth};
+pub use window::{FixedWindow, IntervalBucket};

@@ -1,22 +1,71 @@
-//! The rule behind [`Gcra`](crate::Gcra), [`TokenBucket`](crate::TokenBucket) and
-//! [`LeakyBucket`](crate::LeakyBucket): three views of one word.
+//! The rule behind every algorithm of one word.
+//!
+//! [`Gcra`](crate::Gcra), [`TokenBucket`](crate::TokenBucket) and
+//! [`LeakyBucket`](crate::LeakyBucket) are three views of it over continuous time ([`Flow`]).
+//! [`FixedWindow`](crate::FixedWindow), [`IntervalBucket`](crate::IntervalBucket) and
+//! [`CalendarWindow`](crate::CalendarWindow) are the same arithmetic over a clock that stands
+//! still within a window and jumps by the amount of the rate at its end.
 
 use crate::algorithm::{ONE, RULE_WORDS};
 use crate::exact::{END, Meter, Scale, Short, Tick, scale_of};
 use crate::verdict::{Reason, Standing};
-use crate::{Denial, Grant, Quota, Rate, Refund, Verdict};
+use crate::{Denial, Grant, Quota, Refund, Verdict};
 use archstone_core::Time;
 use core::time::Duration;
 
+/// How time becomes ticks and back.
+pub(crate) trait Axis: Copy {
+    /// `now` in ticks.
+    fn tick(&self, now: Time) -> Tick;
+    /// The first instant whose tick is at least `tick`.
+    fn first(&self, tick: u64) -> Time;
+    /// How the quota stands, where `word` is when all of it is there again.
+    fn standing(&self, now: Time, tick: Tick, room: u64, unit: u64, word: u64) -> Standing;
+    /// The tick from which a denied cost passes, in the scale of the standing.
+    fn pass(&self, tick: u64) -> u64;
+    fn to_words(self) -> [u64; 4];
+    fn from_words(words: [u64; 4]) -> Self;
+}
+
+/// Continuous time.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MeterRule {
-    scale: Scale,
+pub(crate) struct Flow(Scale);
+
+impl Axis for Flow {
+    #[inline(always)]
+    fn tick(&self, now: Time) -> Tick {
+        self.0.tick(now)
+    }
+    fn first(&self, tick: u64) -> Time {
+        self.0.first(tick)
+    }
+    #[inline(always)]
+    fn standing(&self, now: Time, _: Tick, room: u64, unit: u64, word: u64) -> Standing {
+        Standing { now, scale: self.0, unit, room, full: word }
+    }
+    #[inline(always)]
+    fn pass(&self, tick: u64) -> u64 {
+        tick
+    }
+    #[inline(always)]
+    fn to_words(self) -> [u64; 4] {
+        self.0.to_words()
+    }
+    #[inline(always)]
+    fn from_words(words: [u64; 4]) -> Self {
+        Self(Scale::from_words(words))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MeterRule<X = Flow> {
+    axis: X,
     meter: Meter,
     amount: u64,
     period: u64,
 }
 
-impl core::fmt::Debug for MeterRule {
+impl<X: Axis> core::fmt::Debug for MeterRule<X> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}", self.quota())
     }
@@ -27,37 +76,41 @@ impl MeterRule {
         let (scale, unit) = scale_of(quota);
         let [amount, period, burst] = quota.to_words();
         // The burst times the unit is at most 2^61: `scale_of` saw to it.
-        Self { scale, meter: Meter { unit, cap: burst * unit }, amount, period }
+        Self { axis: Flow(scale), meter: Meter { unit, cap: burst * unit }, amount, period }
+    }
+
+    pub(crate) fn tick_nanos(&self) -> f64 {
+        self.axis.0.nanos()
+    }
+
+    pub(crate) const fn horizon(&self) -> Duration {
+        self.time(u64::MAX - Quota::MAX_BURST).since(Time::ZERO)
+    }
+
+    /// The instant a word stands for.
+    pub(crate) const fn time(&self, word: u64) -> Time {
+        self.axis.0.first(word)
+    }
+}
+
+impl<X: Axis> MeterRule<X> {
+    /// Units are ticks of the axis.
+    pub(crate) fn over(axis: X, quota: Quota) -> Self {
+        let [amount, period, burst] = quota.to_words();
+        Self { axis, meter: Meter { unit: 1, cap: burst }, amount, period }
+    }
+
+    pub(crate) const fn axis(&self) -> &X {
+        &self.axis
     }
 
     pub(crate) const fn quota(&self) -> Quota {
         Quota::from_words([self.amount, self.period, self.meter.cap / self.meter.unit])
     }
 
-    pub(crate) const fn rate(&self) -> Rate {
-        self.quota().rate()
-    }
-
-    pub(crate) fn tick_nanos(&self) -> f64 {
-        self.scale.nanos()
-    }
-
-    pub(crate) const fn horizon(&self) -> Duration {
-        self.scale.first(u64::MAX - Quota::MAX_BURST).since(Time::ZERO)
-    }
-
-    pub(crate) const fn tick(&self, now: Time) -> Tick {
-        self.scale.tick(now)
-    }
-
-    /// The instant a word stands for.
-    pub(crate) const fn time(&self, word: u64) -> Time {
-        self.scale.first(word)
-    }
-
     #[inline(always)]
     pub(crate) fn check(&self, word: &mut u64, now: Time, cost: u64) -> Verdict {
-        let tick = self.scale.tick(now);
+        let tick = self.axis.tick(now);
         match self.meter.take(*word, tick, cost) {
             Ok(next) => {
                 *word = next;
@@ -74,19 +127,19 @@ impl MeterRule {
         cost: u64,
         max_wait: Duration,
     ) -> Result<(Grant, Time), Denial> {
-        let tick = self.scale.tick(now);
-        let latest = self.scale.tick(now + max_wait).floor;
+        let tick = self.axis.tick(now);
+        let latest = self.axis.tick(now + max_wait).floor;
         match self.meter.book(*word, tick, cost, latest) {
             Ok((next, ready)) => {
                 *word = next;
-                Ok((self.grant(next, now, tick, cost), self.scale.first(ready).max(now)))
+                Ok((self.grant(next, now, tick, cost), self.axis.first(ready).max(now)))
             }
             Err(short) => Err(self.denial(*word, now, tick, cost, short)),
         }
     }
 
     pub(crate) fn charge(&self, word: &mut u64, now: Time, cost: u64) -> Grant {
-        let tick = self.scale.tick(now);
+        let tick = self.axis.tick(now);
         *word = self.meter.charge(*word, tick, cost);
         self.grant(*word, now, tick, cost)
     }
@@ -99,11 +152,11 @@ impl MeterRule {
         units: u64,
         given_back: u64,
     ) -> Refund {
-        let tick = self.scale.tick(now);
+        let tick = self.axis.tick(now);
         let charged = grant.cost.saturating_mul(self.meter.unit);
         // At the earliest the charge began to drain when it was made. Refunds of earlier charges
         // may have moved it forward since, to there and not further.
-        let earliest = self.scale.tick(grant.standing.now).ceil.saturating_add(charged);
+        let earliest = self.axis.tick(grant.standing.now).ceil.saturating_add(charged);
         let mark = grant.mark.saturating_sub(given_back).max(earliest).min(grant.mark);
         let wanted = units.min(grant.cost).saturating_mul(self.meter.unit);
         let (next, ticks) = self.meter.refund(*word, tick, mark, wanted);
@@ -111,63 +164,62 @@ impl MeterRule {
         Refund { units: ticks / self.meter.unit, ticks }
     }
 
-    pub(crate) const fn is_idle(&self, word: u64, now: Time) -> bool {
-        word <= self.scale.tick(now).floor
+    pub(crate) fn is_idle(&self, word: u64, now: Time) -> bool {
+        word <= self.axis.tick(now).floor
     }
 
     pub(crate) fn used(&self, word: u64, now: Time) -> u128 {
-        let ticks = word.saturating_sub(self.scale.tick(now).floor);
+        let ticks = word.saturating_sub(self.axis.tick(now).floor);
         (u128::from(ticks) * ONE).div_ceil(u128::from(self.meter.unit))
     }
 
     pub(crate) fn with_used(&self, now: Time, used: u128) -> u64 {
-        let tick = self.scale.tick(now);
+        let tick = self.axis.tick(now);
         let ticks = used.saturating_mul(u128::from(self.meter.unit)).div_ceil(ONE);
         let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
         tick.ceil.saturating_add(ticks).min(END)
     }
 
     pub(crate) fn moved(&self, word: u64, from: Time, to: Time) -> u64 {
-        let ticks = word.saturating_sub(self.scale.tick(from).floor);
-        if ticks == 0 { 0 } else { self.scale.tick(to).ceil.saturating_add(ticks).min(END) }
+        let ticks = word.saturating_sub(self.axis.tick(from).floor);
+        if ticks == 0 { 0 } else { self.axis.tick(to).ceil.saturating_add(ticks).min(END) }
     }
 
     #[inline(always)]
     fn grant(&self, word: u64, now: Time, tick: Tick, cost: u64) -> Grant {
-        Grant { cost, mark: word, before: 0, standing: self.standing(word, now, tick) }
+        Grant { cost, mark: word, before: 0, held: 0, standing: self.standing(word, now, tick) }
     }
 
     #[inline(always)]
     fn standing(&self, word: u64, now: Time, tick: Tick) -> Standing {
-        let (scale, unit) = (self.scale, self.meter.unit);
-        Standing { now, scale, unit, room: self.meter.room(word, tick), full: word }
+        self.axis.standing(now, tick, self.meter.room(word, tick), self.meter.unit, word)
     }
 
     #[inline(always)]
     fn denial(&self, word: u64, now: Time, tick: Tick, cost: u64, short: Short) -> Denial {
         let pass = match short {
-            Short::Until(tick) => Some(tick),
+            Short::Until(tick) => Some(self.axis.pass(tick)),
             Short::Never => None,
         };
         Denial { cost, pass, reason: Reason::Quota, standing: self.standing(word, now, tick) }
     }
 
-    pub(crate) const fn to_words(self) -> [u64; RULE_WORDS] {
-        let [whole, num, den, reciprocal] = self.scale.to_words();
+    #[inline(always)]
+    pub(crate) fn to_words(self) -> [u64; RULE_WORDS] {
+        let [a, b, c, d] = self.axis.to_words();
         let Self { meter: Meter { unit, cap }, amount, period, .. } = self;
-        [whole, num, den, reciprocal, unit, cap, amount, period]
+        [a, b, c, d, unit, cap, amount, period]
     }
 
     #[inline(always)]
-    pub(crate) const fn from_words(words: [u64; RULE_WORDS]) -> Self {
-        let [whole, num, den, reciprocal, unit, cap, amount, period] = words;
-        let scale = Scale::from_words([whole, num, den, reciprocal]);
-        Self { scale, meter: Meter { unit, cap }, amount, period }
+    pub(crate) fn from_words(words: [u64; RULE_WORDS]) -> Self {
+        let [a, b, c, d, unit, cap, amount, period] = words;
+        Self { axis: X::from_words([a, b, c, d]), meter: Meter { unit, cap }, amount, period }
     }
 }
 
-/// Gives a newtype over [`MeterRule`] the verbs of [`Algorithm`](crate::Algorithm).
-macro_rules! meter_algorithm {
+/// Gives a newtype over `MeterRule<Flow>` its constructor, its figures and its verbs.
+macro_rules! flow_algorithm {
     ($type:ident) => {
         impl $type {
             /// The rule of `quota`. For a `static` or a hot loop: it is `const`, and costs about
@@ -175,6 +227,10 @@ macro_rules! meter_algorithm {
             #[must_use]
             pub const fn new(quota: $crate::Quota) -> Self {
                 Self($crate::meter::MeterRule::new(quota))
+            }
+
+            const fn renew(&self, quota: $crate::Quota) -> Self {
+                Self::new(quota)
             }
 
             /// Nanoseconds a tick: the whole error of the limiter, towards denial, is below it.
@@ -193,6 +249,15 @@ macro_rules! meter_algorithm {
             }
         }
 
+        $crate::meter::meter_algorithm!($type);
+    };
+}
+pub(crate) use flow_algorithm;
+
+/// Gives a newtype over [`MeterRule`] the verbs of [`Algorithm`](crate::Algorithm). Its own
+/// method `renew` makes the same rule of another quota.
+macro_rules! meter_algorithm {
+    ($type:ident) => {
         impl $crate::algorithm::sealed::Rule for $type {
             #[inline(always)]
             fn to_words(self) -> [u64; $crate::algorithm::RULE_WORDS] {
@@ -207,7 +272,7 @@ macro_rules! meter_algorithm {
         impl $crate::Algorithm for $type {
             type State = u64;
             fn with_quota(&self, quota: $crate::Quota) -> Self {
-                Self::new(quota)
+                self.renew(quota)
             }
             #[inline]
             fn quota(&self) -> $crate::Quota {

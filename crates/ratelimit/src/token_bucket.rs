@@ -1,7 +1,7 @@
 //! The token bucket.
 
 use crate::Time;
-use crate::meter::{MeterRule, meter_algorithm};
+use crate::meter::{MeterRule, flow_algorithm};
 
 /// The token bucket: `burst` tokens fit, `rate` are added continuously, each unit takes one.
 ///
@@ -14,7 +14,7 @@ use crate::meter::{MeterRule, meter_algorithm};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenBucket(MeterRule);
 
-meter_algorithm!(TokenBucket);
+flow_algorithm!(TokenBucket);
 
 impl TokenBucket {
     /// Whole tokens in a bucket at `now`.

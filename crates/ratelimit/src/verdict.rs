@@ -93,6 +93,8 @@ pub struct Grant {
     pub(crate) mark: u64,
     /// What had been given back to the limiter before this grant, see `refund`.
     pub(crate) before: u64,
+    /// Nanoseconds that the charge holds, of algorithms whose costs do not add up.
+    pub(crate) held: u64,
     pub(crate) standing: Standing,
 }
 

@@ -61,3 +61,12 @@ pub use distinct::{Hll, Theta, UltraLogLog};
 pub use frequency::{CountMin, Hitter, TopK};
 #[cfg(feature = "membership")]
 pub use membership::{BinaryFuse, BlockBloom, Bloom, Cuckoo, Filter};
+
+/// The snippets of README.md and COMPARE.md compile and run.
+#[cfg(all(doctest, feature = "frequency"))]
+mod readme {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../COMPARE.md")]
+    struct Compare;
+}

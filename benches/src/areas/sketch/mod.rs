@@ -4,6 +4,7 @@ mod count_min;
 mod distinct;
 mod membership;
 mod merge;
+mod quantiles;
 mod top_k;
 
 use super::Area;
@@ -15,6 +16,7 @@ pub(super) fn area() -> Area {
     membership::entries(&mut area);
     distinct::entries(&mut area);
     merge::entries(&mut area);
+    quantiles::entries(&mut area);
     area
 }
 

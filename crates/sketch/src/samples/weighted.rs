@@ -254,7 +254,7 @@ impl<T: Key> Wire for WeightedReservoir<T> {
         for _ in 0..count {
             let (rank, weight) = (input.f64("rank")?, input.f64("weight")?);
             let next = Ranked { rank, weight, item: T::read(input)? };
-            if !positive(rank) || !(weight > 0.0 && weight <= MOST_WEIGHT) {
+            if !(positive(rank) && weight > 0.0 && weight <= MOST_WEIGHT) {
                 return Err(wrong("a rank or weight negative or no number"));
             }
             if ranked.last().is_some_and(|last| *last > next) {

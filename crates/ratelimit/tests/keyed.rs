@@ -1,0 +1,325 @@
+//! A store of keys: bounded, small, and no way to shed a debt.
+
+use archstone_ratelimit::*;
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::time::Duration;
+use testkit::alloc::{Counting, measure};
+
+#[global_allocator]
+static ALLOC: Counting = Counting;
+
+fn store<K: std::hash::Hash + Eq>(quota: Quota, capacity: usize) -> Keyed<K> {
+    Keyed::<K>::builder(Gcra::new(quota)).capacity(capacity).build()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn keys_decide_as_limits_of_their_own_whatever_is_swept_between(
+        steps in prop::collection::vec((0_u64..40, 0_u64..300_000_000, 1_u64..3), 1..600),
+    ) {
+        let quota = Quota::per_second(3).with_burst(2);
+        let store = store::<u64>(quota, 64);
+        let mut alone: HashMap<u64, Local<Gcra>> = HashMap::new();
+        let mut now = Time::ZERO;
+        for (key, step, cost) in steps {
+            now += Duration::from_nanos(step);
+            let limit = alone.entry(key).or_insert_with(|| Local::new(Gcra::new(quota)));
+            let (theirs, ours) = (limit.check_at(now, cost), store.check_at(now, &key, cost));
+            prop_assert_eq!(ours.is_allowed(), theirs.is_allowed());
+            prop_assert_eq!(ours.remaining(), theirs.remaining());
+            prop_assert_eq!(ours.retry_after(), theirs.retry_after());
+        }
+        prop_assert!(store.len() <= 40);
+    }
+
+    #[test]
+    fn windows_of_several_words_are_kept_a_key(
+        steps in prop::collection::vec((0_u64..9, 0_u64..400_000_000), 1..300),
+    ) {
+        let rule = SlidingCounter::<4>::new(Quota::per_second(3));
+        let store: Keyed<u64, _> = Keyed::<u64, _>::builder(rule).capacity(64).build();
+        let mut alone: HashMap<u64, Local<_>> = HashMap::new();
+        let mut now = Time::ZERO;
+        for (key, step) in steps {
+            now += Duration::from_nanos(step);
+            let limit = alone.entry(key).or_insert_with(|| Local::new(rule));
+            prop_assert_eq!(
+                store.check_at(now, &key, 1).is_allowed(),
+                limit.check_at(now, 1).is_allowed()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_u64_key_costs_at_most_20_bytes_at_a_million_and_24_while_growing() {
+    let quota = Quota::per_hour(100);
+    let store = measure(|| store::<u64>(quota, 1_000_000));
+    let (store, empty) = store;
+    let mut live = empty.live;
+    let mut worst = 0_f64;
+    for decade in 1..=100_u64 {
+        let (_, used) = measure(|| {
+            for n in (decade - 1) * 10_000..decade * 10_000 {
+                let key = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                assert!(store.check_at(Time::ZERO, &key, 1).is_allowed());
+            }
+        });
+        live += used.live;
+        if decade >= 10 {
+            worst = worst.max(live as f64 / (decade * 10_000) as f64);
+        }
+    }
+    let at_end = live as f64 / 1e6;
+    println!("{at_end:.2} B a key at 1 M, at worst {worst:.2} B from 100 k on");
+    assert_eq!(store.len(), 1_000_000);
+    assert!(at_end <= 20.0, "{at_end}");
+    assert!(worst <= 24.0, "{worst}");
+    let told = store.stats().bytes as f64 / 1e6;
+    assert!((told - at_end).abs() < 0.5, "stats say {told}, the allocator {at_end}");
+}
+
+#[test]
+fn the_hit_path_allocates_nothing() {
+    let store = store::<String>(Quota::per_second(1_000_000), 1_000);
+    assert!(store.check_at(Time::ZERO, "a rather long key of a client", 1).is_allowed());
+    let rule = Gcra::new(Quota::per_second(5));
+    let (shared, counter) =
+        (Shared::new(rule), Shared::new(SlidingCounter::<8>::new("9/s".parse().unwrap())));
+    let striped = Striped::new(Quota::per_second(1_000), 4);
+    let limiter = Limiter::new(Quota::per_second(1_000));
+    let ((), used) = measure(|| {
+        for at in 0..200 {
+            let now = Time::from_millis(at);
+            let _ = store.check_at(now, "a rather long key of a client", 1);
+            let _ = (shared.check_at(now, 1), counter.check_at(now, 1), striped.check_at(now, 1));
+            let key = store.key("a rather long key of a client");
+            let _ = check_all(now, &[Part::new(&shared, 1), Part::new(&key, 1)]);
+            let _ = limiter.check().retry_after();
+            drop(limiter.reserve(1, Duration::ZERO));
+        }
+    });
+    assert_eq!(used.allocations, 0);
+}
+
+#[test]
+fn a_flood_of_ten_times_the_keys_that_fit_stays_in_bounds_and_sheds_no_debt() {
+    let store = store::<u64>(Quota::per_hour(2), 10_000);
+    let now = Time::from_secs(1);
+    // A known offender, used up.
+    assert!(store.check_at(now, &u64::MAX, 2).is_allowed());
+    let (mut passed, mut refused) = (0, 0);
+    for key in 0..100_000_u64 {
+        match store.check_at(now, &key, 1) {
+            Verdict::Allow(_) => passed += 1,
+            Verdict::Deny(denial) => {
+                assert_eq!(denial.reason(), Reason::Overflow);
+                assert!(denial.retry_after().duration().unwrap() <= Duration::from_secs(3_600));
+                refused += 1;
+            }
+        }
+        if key % 1_000 == 0 {
+            assert!(!store.check_at(now, &u64::MAX, 1).is_allowed(), "the debt was shed");
+        }
+    }
+    assert_eq!(store.len(), passed + 1);
+    assert!(passed >= 10_000 && refused > 80_000, "{passed} {refused}");
+    let stats = store.stats();
+    assert!(stats.bytes < 10_000 * 16 * 2, "{stats:?}");
+    // When the debts have drained, new keys find room again, and the store shrinks.
+    let later = now + Duration::from_secs(7_200);
+    for key in 200_000..200_200_u64 {
+        assert!(store.check_at(later, &key, 1).is_allowed());
+    }
+    for shard in 0..store.shards() {
+        store.expire_at(later, shard);
+    }
+    assert_eq!(store.len(), 200);
+    assert!(store.stats().bytes < stats.bytes / 4);
+}
+
+#[test]
+fn forgetting_takes_a_key_with_little_in_use() {
+    let rule = Gcra::new(Quota::per_hour(100));
+    let store: Keyed<u64> =
+        Keyed::<u64>::builder(rule).capacity(100).overflow(Overflow::Forget).build();
+    let now = Time::ZERO;
+    for key in 0..100 {
+        assert!(store.check_at(now, &key, if key == 5 { 100 } else { 1 }).is_allowed());
+    }
+    for key in 1_000..2_000 {
+        assert!(store.check_at(now, &key, 1).is_allowed());
+    }
+    assert!(store.len() <= 100);
+    assert!(!store.check_at(now, &5, 1).is_allowed(), "the one with the most in use was forgotten");
+}
+
+#[test]
+fn a_change_of_tier_keeps_the_debt() {
+    let store: Keyed<u64> = Keyed::<u64>::builder(Gcra::new(Quota::per_hour(100)))
+        .tier(Quota::per_hour(1_000))
+        .tier(Quota::per_hour(10_000))
+        .capacity(100)
+        .build();
+    let now = Time::from_secs(50);
+    assert!(store.check_tier_at(now, &1, 2, 5_000).is_allowed());
+    // Downgraded with 5000 in use: fifty hours of debt at the free rate.
+    let denied = store.check_tier_at(now, &1, 0, 1);
+    let wait = denied.retry_after().unwrap().duration().unwrap();
+    assert_eq!(wait.as_secs(), 3_600 * 49 + 36);
+    // And back: no fresh allowance.
+    assert_eq!(store.check_tier_at(now, &1, 2, 0).remaining(), 5_000);
+    assert_eq!(store.check_tier_at(now, &2, 77, 1).remaining(), 99, "an unknown tier is free");
+}
+
+#[test]
+fn offenders_come_with_the_most_first() {
+    let store = store::<u32>(Quota::per_hour(100), 10_000);
+    for key in 0..1_000_u32 {
+        let cost = if key < 5 { 90 + u64::from(key) } else { 1 + u64::from(key % 7) };
+        let _ = store.check_at(Time::ZERO, &key, cost);
+    }
+    let top = store.top(Time::ZERO, 3);
+    assert_eq!(
+        top.iter().map(|top| (top.key, top.used)).collect::<Vec<_>>(),
+        [(4, 94), (3, 93), (2, 92)]
+    );
+    assert!(store.top(Time::from_secs(7_200), 3).is_empty());
+    assert!(store.top(Time::ZERO, 0).is_empty());
+}
+
+#[test]
+fn a_snapshot_restores_on_another_clock_and_another_quota() {
+    let rule = Gcra::new(Quota::per_minute(60));
+    let before = store::<String>(Quota::per_minute(60), 1_000);
+    let now = Time::from_secs(5_000);
+    for (key, cost) in [("ann", 50), ("bob", 60), ("cid", 1)] {
+        assert!(before.check_at(now, key, cost).is_allowed());
+    }
+    let snapshot = before.snapshot_at(now);
+    let json = serde_json::to_string(&snapshot).unwrap();
+    let snapshot: Snapshot<String> = serde_json::from_str(&json).unwrap();
+    assert_eq!(snapshot.len(), 3);
+
+    // The process was down for ten seconds; its clock starts at zero.
+    let after = store::<String>(Quota::per_minute(60), 1_000);
+    let boot = Time::from_secs(20);
+    assert_eq!(after.restore_at(boot, &snapshot, Duration::from_secs(10)), Ok(2));
+    assert_eq!(after.peek_at(boot, "ann", 0).remaining(), 20);
+    assert_eq!(after.peek_at(boot, "bob", 0).remaining(), 10);
+    assert_eq!(after.peek_at(boot, "cid", 0).remaining(), 60);
+
+    let doubled: Keyed<String> =
+        Keyed::<String>::builder(rule.with_quota(Quota::per_minute(120))).build();
+    assert_eq!(doubled.restore_at(boot, &snapshot, Duration::ZERO), Ok(3));
+    assert_eq!(doubled.peek_at(boot, "bob", 0).remaining(), 60);
+
+    let small = store::<String>(Quota::per_minute(60), 1);
+    let full = small.restore_at(boot, &snapshot, Duration::ZERO);
+    assert_eq!(full, Err(RestoreError::Full { restored: 1, keys: 3 }));
+    let other: Keyed<String, SlidingCounter<8>> =
+        Keyed::new(SlidingCounter::new("9/s".parse().unwrap()));
+    assert!(matches!(
+        other.restore_at(boot, &snapshot, Duration::ZERO),
+        Err(RestoreError::Shape { .. })
+    ));
+}
+
+#[test]
+fn quotas_of_a_store_change_with_their_keys() {
+    let mut store = store::<u64>(Quota::per_minute(100), 1_000);
+    for key in 0..500 {
+        let _ = store.check_at(Time::ZERO, &key, key % 90);
+    }
+    store.set_quota_at(Time::ZERO, 0, Quota::per_minute(1_000), Carry::Used);
+    for key in 0..500 {
+        assert_eq!(store.peek_at(Time::ZERO, &key, 0).remaining(), 1_000 - key % 90);
+    }
+    store.set_quota_at(Time::ZERO, 0, Quota::per_minute(10), Carry::Full);
+    assert!(store.peek_at(Time::from_nanos(1), &80, 0).remaining() >= 9);
+}
+
+#[test]
+fn keys_that_collide_in_every_bit_are_still_apart() {
+    #[derive(Default, Clone)]
+    struct Same;
+    impl std::hash::BuildHasher for Same {
+        type Hasher = Zero;
+        fn build_hasher(&self) -> Zero {
+            Zero
+        }
+    }
+    struct Zero;
+    impl std::hash::Hasher for Zero {
+        fn finish(&self) -> u64 {
+            0
+        }
+        fn write(&mut self, _: &[u8]) {}
+    }
+    let store: Keyed<u64, Gcra, Manual, Same> =
+        Keyed::<u64>::builder(Gcra::new(Quota::per_second(1).with_burst(1)))
+            .capacity(2_000)
+            .build_with(Manual::default(), Same);
+    let mut passed = 0;
+    for key in 0..500_u64 {
+        passed += u64::from(store.check_at(Time::ZERO, &key, 1).is_allowed());
+        assert!(!store.check_at(Time::ZERO, &key, 1).is_allowed());
+    }
+    assert_eq!(passed, 500);
+    assert!(store.forget(&250));
+    assert!(!store.forget(&250));
+    for key in (0..500_u64).filter(|key| *key != 250) {
+        assert!(!store.check_at(Time::ZERO, &key, 1).is_allowed(), "{key} was lost with another");
+    }
+}
+
+#[test]
+fn many_threads_on_one_store_pass_exactly_their_quotas() {
+    let store = store::<u64>(Quota::per_hour(10), 1_000);
+    let passed: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let checks = (0..4_000_u64).map(|n| n % 100);
+                    checks.filter(|key| store.check_at(Time::ZERO, key, 1).is_allowed()).count()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap() as u64).sum()
+    });
+    assert_eq!(passed, 1_000);
+}
+
+#[test]
+fn keys_with_destructors_are_dropped_once() {
+    use std::rc::Rc;
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Counted(u64, Rc<()>);
+    let counter = Rc::new(());
+    {
+        let store: Keyed<Counted> =
+            Keyed::<Counted>::builder(Gcra::new(Quota::per_second(1))).capacity(4_000).build();
+        for n in 0..3_000 {
+            let _ = store.check_at(Time::ZERO, &Counted(n, counter.clone()), 1);
+        }
+        assert_eq!(Rc::strong_count(&counter), 3_001);
+        assert!(store.forget(&Counted(7, counter.clone())));
+        for shard in 0..store.shards() {
+            store.expire_at(Time::from_secs(9), shard);
+        }
+        assert_eq!(Rc::strong_count(&counter), 1);
+        let _ = store.check_at(Time::ZERO, &Counted(1, counter.clone()), 1);
+    }
+    assert_eq!(Rc::strong_count(&counter), 1);
+}
+
+#[test]
+fn an_address_is_keyed_by_its_network() {
+    let net = |text: &str| client_network(text.parse().unwrap()).to_string();
+    assert_eq!(net("192.0.2.7"), "192.0.2.7");
+    assert_eq!(net("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    assert_eq!(net("::ffff:192.0.2.7"), "192.0.2.7");
+}

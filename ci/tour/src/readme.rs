@@ -128,7 +128,7 @@ fn costs(workspace: &Workspace) -> String {
             .map_or("not measured".to_owned(), |s| format!("{s} s"))
     };
     let mut out =
-        String::from("| in your `Cargo.toml` | dependencies | cold build |\n|---|---|---|\n");
+        String::from("| in your `Cargo.toml` | dependencies | cold build, CPU |\n|---|---|---|\n");
     for (short, _) in SEVEN {
         let Some(library) = workspace.library(short) else { continue };
         let (ours, theirs) = workspace.dependencies(&library.name);
@@ -182,9 +182,16 @@ fn picture(workspace: &Workspace) -> String {
 /// What `ci/cold.sh` measured of the whole.
 fn numbers(workspace: &Workspace) -> String {
     let cold = workspace.text("ci/cold.tsv");
-    let machine = cold.lines().next().and_then(|l| l.strip_prefix("# ")).unwrap_or("not measured");
-    let first = cold.lines().find_map(|l| l.strip_prefix("first-line\t")).unwrap_or("?");
+    let machine = cold.lines().next().and_then(|l| l.strip_prefix("# ")).unwrap_or_default();
+    let Some((clock, cpu)) = measured(&cold, "first-line") else { return String::new() };
     format!(
-        "From `git clone` to the first line of command 1: {first} s with an empty target folder ({machine})."
+        "From `git clone` to its first line: {clock} s with an empty target folder, {cpu} s of CPU ({machine})."
     )
+}
+
+/// Seconds by the clock and of CPU, from the row called `name`.
+fn measured<'a>(cold: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
+    let row = cold.lines().find(|l| l.split('\t').next() == Some(name))?;
+    let mut cells = row.split('\t').skip(1);
+    Some((cells.next()?, cells.next()?))
 }

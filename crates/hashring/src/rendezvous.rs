@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, Default)]
 pub struct Rendezvous {
     members: Members,
-    /// Identity and index of each member, for a scan without holes.
+    /// Identity and index of each member, greatest identity first: of equal scores the first wins.
     scan: Vec<(u64, NodeIx)>,
 }
 
@@ -60,6 +60,7 @@ impl Rendezvous {
     fn rescan(&mut self) {
         self.scan.clear();
         self.scan.extend(self.members.iter().map(|(node, member)| (member.id.0, node)));
+        self.scan.sort_unstable_by_key(|&(id, _)| core::cmp::Reverse(id));
     }
 }
 
@@ -85,16 +86,26 @@ impl Locate for Rendezvous {
 
     #[inline]
     fn locate(&self, key: Hashed) -> Option<NodeIx> {
-        // Equal scores go to the greater identity, as in `candidates`.
-        let (&first, rest) = self.scan.split_first()?;
-        let mut best = (score(key.0, first.0), first.0, first.1);
-        for &(id, node) in rest {
-            let drawn = score(key.0, id);
-            if drawn > best.0 || (drawn == best.0 && id > best.1) {
-                best = (drawn, id, node);
+        // Selects in place of branches, since a new best is as unpredictable as the scores, in
+        // lanes, so that one select does not wait for the last.
+        const LANES: usize = 4;
+        let (mut best, mut at) = ([0_u64; LANES], [0_usize; LANES]);
+        let chunks = self.scan.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for (i, chunk) in chunks.enumerate() {
+            for lane in 0..LANES {
+                let drawn = score(key.0, chunk[lane].0);
+                let better = drawn > best[lane];
+                best[lane] = if better { drawn } else { best[lane] };
+                at[lane] = if better { i * LANES + lane } else { at[lane] };
             }
         }
-        Some(best.2)
+        let tail = self.scan.len() - rest.len();
+        let last = (tail..).zip(rest).map(|(i, &(id, _))| (score(key.0, id), i));
+        let all = best.into_iter().zip(at).chain(last);
+        // Of equal scores the first of the scan, the greatest identity.
+        let (_, first) = all.max_by_key(|&(drawn, at)| (drawn, core::cmp::Reverse(at)))?;
+        self.scan.get(first).map(|&(_, node)| node)
     }
 }
 

@@ -32,11 +32,11 @@ impl Circle for [u32] {
 }
 
 /// Nodes remembered beside the walk; past them the walk looks back along the circle instead.
-const INLINE: usize = 16;
+const INLINE: usize = 8;
 
 /// The distinct nodes from a place of the circle on.
 ///
-/// The first sixteen cost a comparison with each node seen so far; later ones look back along the
+/// The first eight cost a comparison with each node seen so far; later ones look back along the
 /// places already passed, so a walk over all nodes is quadratic in the places it passes and never
 /// allocates.
 #[derive(Debug)]

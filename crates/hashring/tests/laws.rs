@@ -248,10 +248,10 @@ fn bad_parameters_are_refused_with_the_value() {
     let mut ring = Ring::with_points(1_000).unwrap();
     let heavy = ring.add(id(1), Weight::MAX).unwrap();
     let light = ring.add(id(2), Weight::new(1e-300).unwrap()).unwrap();
-    assert_eq!(ring.points(), 1_000_001);
+    assert_eq!(ring.point_count(), 1_000_001);
     assert!(ring.candidates(Hashed(0)).any(|node| node == light), "one point at least");
     ring.remove(heavy).unwrap();
-    assert_eq!((ring.locate(Hashed(5)), ring.points()), (Some(light), 1));
+    assert_eq!((ring.locate(Hashed(5)), ring.point_count()), (Some(light), 1));
     let mut small = Maglev::with_slots(2).unwrap();
     small.add(id(1), Weight::ONE).unwrap();
     small.add(id(2), Weight::ONE).unwrap();

@@ -1,4 +1,4 @@
-//! The most frequent words of standard input, with bounds, in 64 KiB.
+//! The most frequent words of standard input, with bounds, in 64 KiB and the words' own text.
 //!
 //! `cargo run --release -p archstone-sketch --example quickstart < README.md`
 use std::io::{BufRead, stdin};

@@ -290,3 +290,28 @@ fn fault_6_an_item_just_below_every_workers_list_is_first_of_all() {
     let top = whole.top();
     assert_eq!((*top[0].item, top[0].count, top[0].error), (7, 99 * workers, 0));
 }
+
+#[test]
+#[cfg(feature = "window")]
+fn fault_7_last_weeks_top_item_is_not_this_hours() {
+    use archstone_sketch::frequency::Exact;
+    use archstone_sketch::window::{Decayed, Windowed};
+
+    // Item 1 had its day; since then item 2 comes once a minute. Time in seconds.
+    let mut faulty = Exact::<u64>::new();
+    let mut ring = Windowed::new(300, 12, TopK::<u64>::new(1).unwrap()).unwrap();
+    let mut decayed = Decayed::half_life(3600, TopK::<u64>::new(1).unwrap()).unwrap();
+    let day = (0..10_000).map(|i| (i * 8, 1_u64));
+    let week = (0..10_000).map(|i| (86_400 + i * 60, 2_u64));
+    let mut now = 0;
+    for (time, item) in day.chain(week.take(5000)) {
+        now = time;
+        faulty.add(&item);
+        ring.at(time).unwrap().add(&item);
+        decayed.add(time, &item, 1.0).unwrap();
+    }
+    assert_eq!(*faulty.top(1)[0].item, 1, "faulty: state that never forgets");
+    assert_eq!(ring.over(now, 12).unwrap().top()[0].count, 60, "an hour of one a minute");
+    assert_eq!(*ring.over(now, 12).unwrap().top()[0].item, 2);
+    assert_eq!(*decayed.sketch().top()[0].item, 2);
+}

@@ -2,7 +2,7 @@
 
 use crate::term::{Terminal, Tone};
 use crate::value::Value;
-use comfy_table::{CellAlignment, ContentArrangement};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
@@ -102,7 +102,8 @@ impl Table {
     pub fn render(&self, terminal: &Terminal) -> String {
         let mut table = comfy_table::Table::new();
         // A rule under the header and two spaces between columns: nothing else to read past.
-        table.load_style(comfy_table::presets::NOTHING);
+        let rule = LineStyle::none().fill('─');
+        table.load_style(TableStyle::new().header_separator(rule));
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(u16::try_from(terminal.width).unwrap_or(u16::MAX));
         table.set_header(self.columns.iter().map(|column| column.name.as_str()));
@@ -118,17 +119,18 @@ impl Table {
             }
         }
         let text = table.to_string();
-        let mut lines = text.lines().map(str::trim_end);
-        let header = lines.next().unwrap_or_default();
-        let widest = text.lines().map(|line| crate::term::width(line.trim_end())).max();
-        let rule = "─".repeat(widest.unwrap_or(0));
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        // A header may wrap, so the rule is where the library put it, but as wide as the text.
+        let is_rule = |line: &&str| !line.is_empty() && line.chars().all(|c| c == '─');
+        let at = lines.iter().position(is_rule).unwrap_or(lines.len());
+        let rows = lines.get(at + 1..).unwrap_or_default();
+        let texts = lines[..at].iter().chain(rows);
+        let widest = texts.map(|line| crate::term::width(line)).max().unwrap_or(0);
+        let rule = "─".repeat(widest);
         // Toned after the layout, as all colour is: it must not count as width.
-        let mut out = terminal.tone(Tone::Dim, header) + "\n" + &terminal.tone(Tone::Dim, &rule);
-        for line in lines {
-            out.push('\n');
-            out.push_str(line);
-        }
-        out
+        let head = lines[..at].iter().copied().chain([rule.as_str()]);
+        let head = head.map(|line| terminal.tone(Tone::Dim, line));
+        head.chain(rows.iter().map(|line| (*line).to_owned())).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -149,5 +151,22 @@ struct Object<'a>(Vec<(&'a str, &'a Value)>);
 impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rule_is_below_a_header_that_wraps() {
+        let mut table = Table::new(["eps", "what one algorithm needs", "what another one needs"]);
+        table.row(["1/50".into(), 56_u64.into(), 50_u64.into()]);
+        let text = table.render(&Terminal { width: 40, color: false });
+        let lines: Vec<_> = text.lines().collect();
+        let rule = lines.iter().position(|line| line.starts_with('─')).unwrap();
+        assert!(rule >= 2, "the header wraps:\n{text}");
+        assert!(lines[rule + 1].starts_with("1/50"), "{text}");
+        assert_eq!(lines.len(), rule + 2, "{text}");
     }
 }

@@ -5,7 +5,8 @@ use crate::scenario::Facts;
 use crate::shard;
 use archstone_sketch::CountMin;
 use archstone_sketch::frequency::{LossyCounting, SpaceSaving};
-use kit::{Seed, Table, TradeOff, Value, human};
+use kit::plot::{Chart, Line};
+use kit::{Failure, Run, Seed, Table, TradeOff, Value, human};
 
 /// All of them.
 #[must_use]
@@ -209,6 +210,38 @@ fn adversary(facts: &Facts, seed: Seed) -> TradeOff {
         human::thousands(ours.count),
     );
     trade("23.R2", "And when the stream is hostile?", facts.adversary.0.clone(), finding)
+}
+
+/// `--svg DIR`: the popularity curve, exact and as Space-Saving has it, and what both hold.
+///
+/// # Errors
+/// When a chart cannot be written.
+pub fn draw(run: &Run, facts: &Facts) -> Result<(), Failure> {
+    let (field, main) = facts.one.main();
+    if let Some(path) = run.svg("popularity") {
+        let curve = |counts: Vec<u64>| {
+            let place = |(at, count): (usize, u64)| ((at + 1) as f64, count.max(1) as f64);
+            let log = |(x, y): (f64, f64)| (x.log10(), y.log10());
+            counts.into_iter().enumerate().map(place).map(log).collect::<Vec<_>>()
+        };
+        let truth = main.exact.top(usize::MAX).iter().map(|&(_, count)| count).collect();
+        let small = Counter::top(&main.space_saving, usize::MAX);
+        let small = small.iter().map(|hit| hit.count).collect();
+        let lines =
+            [Line::new("exact", curve(truth)), Line::new("Space-Saving, 512", curve(small))];
+        let title = format!("{}: how often each {field} was asked for", facts.one.title);
+        Chart::new(&title, "log10 of the rank", "log10 of the count").lines(path, &lines)?;
+    }
+    if let (Some(path), Some(two)) = (run.svg("memory"), &facts.two) {
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let title = format!("Peak memory, {} distinct keys", human::count(two.distinct as f64));
+        let bars = [
+            ("exact".to_owned(), mib(two.exact.peak_bytes())),
+            ("summary".to_owned(), mib(two.small.peak_bytes())),
+        ];
+        Chart::new(&title, "", "MiB").bars(path, &bars)?;
+    }
+    Ok(())
 }
 
 /// Memory of Count-Min with a heap in the document's own shape, 100,000 x 7.

@@ -7,7 +7,7 @@ use crate::input::{Batch, Format, Log, Stats};
 use crate::side_by_side::SideBySide;
 use crate::windows::{List, WINDOW, Window};
 use crossbeam::channel;
-use kit::{Failure, Input, Invariants, Run};
+use kit::{Failure, Input, Invariants, Progress, Run};
 use std::io::Read;
 
 /// The NASA day: part of the binary, so that the first run needs no file.
@@ -63,8 +63,9 @@ impl PartOne {
         let live = run.data == Some(Input::Stdin);
         let mut log =
             Log::open(source, options.format, live).map_err(|error| format!("{title}: {error}"))?;
-        let progress = run.progress(&title, 0);
-        let mut all = Self::new(title, log.format(), run, options);
+        // The live screen is progress enough, and would be drawn over.
+        let progress = if live { Progress::silent() } else { run.progress(&title, 0) };
+        let mut all = Self::new(title, log.format(), run, options)?;
         let field = all.fields[0].0;
 
         // One thread parses, this one counts: two batches are on their way, no more.
@@ -109,17 +110,20 @@ impl PartOne {
         })
     }
 
-    fn new(title: String, format: Format, run: &Run, options: &Options) -> Self {
+    fn new(title: String, format: Format, run: &Run, options: &Options) -> Result<Self, Failure> {
         let (k, limit) = (options.k, options.exact_limit);
         let mut fields: Vec<Field> = Field::of(format).to_vec();
-        if let Some(asked) = options.field.filter(|asked| fields.contains(asked)) {
+        if let Some(asked) = options.field {
+            if !fields.contains(&asked) {
+                return Err(format!("--field {asked}: {title} is read as {format}").into());
+            }
             fields.sort_by_key(|&field| field != asked);
         }
         let fields = fields.into_iter().map(|field| (field, SideBySide::new(k, limit))).collect();
         let expires = run.safeguards.on("expiry");
         let windows = [Window::tumbling(k, limit, expires), Window::sliding(k, limit, expires)];
         let stats = Stats::default();
-        Self { title, format, stats, fields, windows, published: 0, span: None }
+        Ok(Self { title, format, stats, fields, windows, published: 0, span: None })
     }
 
     fn count(

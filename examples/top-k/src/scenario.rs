@@ -111,6 +111,7 @@ pub fn run(run: &Run, options: &Options, follow: &mut Follow) -> Result<Report, 
         k: options.k,
     };
     fill(&mut report, &facts);
+    experiments::draw(run, &facts)?;
     Ok(report)
 }
 
@@ -119,7 +120,7 @@ fn part_two(run: &Run, one: &PartOne, intact: bool) -> Option<Big> {
     let (_, main) = one.main();
     // A broken safeguard is shown at once: the large stream checks nothing that it could break.
     let scale = if intact { run.scale } else { kit::Scale::Quick };
-    let events = scale.pick(200_000, 20_000_000, 200_000_000);
+    let events = scale.pick(200_000, 20_000_000, 100_000_000);
     let counts: Vec<u64> = match main.exact.dropped_at() {
         None => main.exact.iter().map(|(_, count)| count).collect(),
         Some(_) => main.space_saving.iter().map(|hit| hit.count).collect(),

@@ -2,6 +2,7 @@
 //! Alternative to HyperLogLog for Approximate Distinct Counting", VLDB 2024). The order of the
 //! floating-point operations is hash4j's where its stopping rule makes it visible.
 
+use super::TWO_TO_64;
 use crate::math::{log1p, pow, sqrt};
 
 // The optimal parameters of the further generalised remaining area estimator.
@@ -64,7 +65,7 @@ impl Tally {
     }
 
     pub(super) fn change_probability(&self) -> f64 {
-        self.change as f64 / (1_u128 << 64) as f64
+        u64::try_from(self.change).map_or(TWO_TO_64, |change| change as f64) / TWO_TO_64
     }
 
     fn count(&mut self, register: u8, lg: u8, by: i8) {
@@ -107,7 +108,7 @@ pub(super) fn fgra(tally: &Tally, lg: u8) -> f64 {
     }
     // m^(1 + 1/tau), corrected for its bias at small m.
     let factor = pow(m, 1.0 + 1.0 / TAU) / (1.0 + (1.0 + TAU) / 2.0 * FGRA_VARIANCE / m);
-    (factor * pow(sum, -1.0 / TAU)).min(18_446_744_073_709_551_616.0)
+    (factor * pow(sum, -1.0 / TAU)).min(TWO_TO_64)
 }
 
 fn low_range([c0, c4, c8, c10]: [f64; 4], m: f64) -> f64 {
@@ -210,7 +211,7 @@ pub(super) fn maximum_likelihood(registers: &[u8], tally: &Tally, lg: u8) -> f64
     let m = registers.len() as f64;
     let a = tally.change_probability() * 2.0 * m;
     let x = solve(a, &counts, 0.001 * ML_ERROR / sqrt(m));
-    (2.0 * m * x / (1.0 + ML_BIAS / m)).min(18_446_744_073_709_551_616.0)
+    (2.0 * m * x / (1.0 + ML_BIAS / m)).min(TWO_TO_64)
 }
 
 /// Counts the ranks that a register has.

@@ -165,7 +165,9 @@ impl<T: Key> SetSpaceSaving<T> {
         if let Some(way) = set.way_of(tag, item) {
             let Set { tags, slots } = set;
             slots[way].count = slots[way].count.saturating_add(n);
-            if way > 0 && slots[way].count > slots[way - 1].count {
+            // The first slot compares with itself: one branch, hardly ever taken, in place of two of
+            // which one cannot be predicted.
+            if slots[way].count > slots[way.saturating_sub(1)].count {
                 rise(tags, slots, way);
             }
             return None;

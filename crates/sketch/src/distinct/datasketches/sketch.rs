@@ -3,8 +3,8 @@ use alloc::vec;
 
 use super::coupons::{ADDRESS, ADDRESS_BITS, Coupon, Coupons};
 use super::estimate::composite;
-use crate::distinct::Sigmas;
 use crate::distinct::relative_error::relative_error;
+use crate::distinct::{Sigmas, histogram, leads_before};
 use crate::wire::murmur3::{murmur3_u64, murmur3_x64_128};
 use crate::{Bounds, Item, ParamError};
 
@@ -94,11 +94,19 @@ impl DsHll {
     /// Adds the item with these two words of MurmurHash3.
     #[inline]
     pub fn add_hash(&mut self, low: u64, high: u64) {
+        // Without registers every index is past the end.
+        let index = low as usize & self.registers.len().wrapping_sub(1);
+        if let Some(&register) = self.registers.get(index) {
+            // The value is no greater than the register.
+            if leads_before(high, register) {
+                return;
+            }
+        }
         let value = high.leading_zeros().min(62) + 1;
         self.add_coupon(value << ADDRESS_BITS | low as u32 & ADDRESS);
     }
 
-    #[inline]
+    #[inline(never)]
     pub(super) fn add_coupon(&mut self, coupon: Coupon) {
         let value = (coupon >> ADDRESS_BITS) as u8;
         let index = (coupon & ((1 << self.lg) - 1)) as usize;
@@ -176,14 +184,20 @@ impl DsHll {
     /// Takes these registers for its own, of a history in order that ended at `hip`, or of none.
     pub(super) fn set_registers(&mut self, registers: Box<[u8]>, hip: Option<f64>) {
         self.coupons = Coupons::default();
-        self.sums = [0.0; 2];
-        for &register in &registers {
-            self.sums[usize::from(register >= 32)] += half_to(register);
-        }
-        self.zeros = registers.iter().filter(|&&register| register == 0).count() as u32;
         self.registers = registers;
         self.hip = hip.unwrap_or(0.0);
         self.merged = hip.is_none();
+        self.add_up();
+    }
+
+    /// Takes the sums anew from the registers.
+    pub(super) fn add_up(&mut self) {
+        let counts = histogram(&self.registers);
+        self.zeros = counts[0];
+        self.sums = [0.0; 2];
+        for (value, n) in (0..).zip(counts) {
+            self.sums[usize::from(value >= 32)] += f64::from(n) * half_to(value);
+        }
     }
 
     #[inline(never)]

@@ -68,12 +68,23 @@ impl DsHll {
             return;
         }
         let lg = self.lg.min(other.lg);
-        let mut registers = fold(&self.registers, lg);
-        for (register, &theirs) in registers.iter_mut().zip(&fold(&other.registers, lg)) {
+        if lg < self.lg {
+            self.registers = fold(&self.registers, lg);
+            self.lg = lg;
+        }
+        let folded;
+        let theirs = if lg < other.lg {
+            folded = fold(&other.registers, lg);
+            &folded
+        } else {
+            &other.registers
+        };
+        for (register, &theirs) in self.registers.iter_mut().zip(theirs) {
             *register = theirs.max(*register);
         }
-        self.lg = lg;
-        self.set_registers(registers, None);
+        self.merged = true;
+        self.hip = 0.0;
+        self.add_up();
     }
 }
 

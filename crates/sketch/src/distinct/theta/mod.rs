@@ -29,7 +29,7 @@ mod update;
 mod wire;
 
 pub use compact::ThetaCompact;
-pub use operations::{difference, intersection, jaccard, union};
+pub use operations::{UnionError, difference, intersection, jaccard, union};
 #[cfg(feature = "datasketches")]
 pub use reference::ThetaRef;
 pub use update::Theta;

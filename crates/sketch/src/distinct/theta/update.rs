@@ -24,12 +24,16 @@ pub struct Theta {
     lg: u8,
     seed: u64,
     sampling: f32,
-    /// Linear probing; zero is an empty slot, for no hash kept is zero.
+    /// The hashes in the order of arrival while shorter than [`TABLE`]; then a table of a power of
+    /// two with linear probing, where zero is an empty slot, for no hash kept is zero.
     table: Vec<u64>,
     kept: usize,
     theta: u64,
     touched: bool,
 }
+
+/// The smallest table. Below it a list takes half the memory: 504 bytes for 63 hashes.
+const TABLE: usize = 64;
 
 impl Theta {
     /// The least binary logarithm of the number of hashes.
@@ -167,7 +171,7 @@ impl Theta {
 
     /// Forgets everything added.
     pub fn clear(&mut self) {
-        self.table = vec![0; 1 << Self::MIN_LG];
+        self.table = Vec::new();
         self.kept = 0;
         self.touched = false;
         self.theta = if self.sampling < 1.0 {
@@ -199,6 +203,22 @@ impl Theta {
     }
 
     fn insert(&mut self, hash: u64) {
+        let full = 2 << self.lg;
+        if self.table.len() < TABLE {
+            if self.table.contains(&hash) {
+                return;
+            }
+            if self.kept < (TABLE - 1).min(full - full / 16) {
+                if self.kept == self.table.capacity() {
+                    let room = (self.kept * 2).clamp(4, TABLE - 1);
+                    self.table.reserve_exact(room - self.kept);
+                }
+                self.table.push(hash);
+                self.kept += 1;
+                return;
+            }
+            self.rebuild(full.min(4 * TABLE));
+        }
         let mask = self.table.len() - 1;
         // The low bits: the high ones are what the threshold selects by.
         let mut at = hash as usize & mask;
@@ -210,7 +230,6 @@ impl Theta {
         }
         self.table[at] = hash;
         self.kept += 1;
-        let full = 2 << self.lg;
         if self.table.len() < full {
             if self.kept * 2 > self.table.len() {
                 let len = (self.table.len() * 4).min(full);
@@ -231,7 +250,12 @@ impl Theta {
 
     fn lower(&mut self, theta: u64) {
         self.theta = theta;
-        self.rebuild(self.table.len());
+        if self.table.len() < TABLE {
+            self.table.retain(|&hash| hash < theta);
+            self.kept = self.table.len();
+        } else {
+            self.rebuild(self.table.len());
+        }
     }
 
     /// Moves the hashes below the threshold to a table of `len` slots.

@@ -325,8 +325,11 @@ impl<const S: usize> Algorithm for SlidingCounter<S> {
         let target = self.scale.tick(to).floor;
         let later =
             self.scale.rest(to, target).0 > self.scale.rest(from, self.scale.tick(from).floor).0;
-        let mut next =
-            Counts { at: target + u64::from(later), current: seen.current, past: [0; S] };
+        let mut next = Counts {
+            at: target.saturating_add(u64::from(later)),
+            current: seen.current,
+            past: [0; S],
+        };
         for age in 1..=S as u64 {
             if let (Some(old), Some(new)) = (seen.at.checked_sub(age), next.at.checked_sub(age)) {
                 next.past[(new % S as u64) as usize] = seen.count(old);

@@ -99,10 +99,11 @@ impl WarmUp {
         // The area under the slope: the steady time of the slow part times the mean of how much
         // slower its two ends are. With `s` the steady interval and `w` the warm-up time the slope
         // is s^2 (cold^2 - 1) / 2w, so that mean is (a + b) s (cold^2 - 1) / 4w, at most cold - 1.
-        let ends = self.steady(above + (above - slow));
+        let ends = self.steady(above.saturating_add(above - slow));
         let factor = u128::from(self.cold * self.cold - 1);
-        let slower = (ends * factor).saturating_mul(1 << 12) / (4 * u128::from(self.warm_up));
-        let slow_time = (self.steady(slow) * (ONE + slower)) >> 32;
+        let slower = ends.saturating_mul(factor).saturating_mul(1 << 12);
+        let slower = slower / (4 * u128::from(self.warm_up));
+        let slow_time = self.steady(slow).saturating_mul(ONE.saturating_add(slower)) >> 32;
         let nanos = slow_time.saturating_add(self.steady(cost - slow)).div_ceil(PERMIT);
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         let warm = u128::from(state.warm) + from_stored;

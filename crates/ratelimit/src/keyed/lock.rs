@@ -28,10 +28,17 @@ impl<T> Lock<T> {
 
     #[inline(always)]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        if self.held.swap(true, Ordering::Acquire) {
+        if !self.take() {
             self.wait();
         }
         Guard { lock: self }
+    }
+
+    /// An exchange that fails writes nothing, so waiters do not take the line from the holder for
+    /// more than the read.
+    #[inline(always)]
+    fn take(&self) -> bool {
+        self.held.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Tries again after a pause that doubles up to about a microsecond, then lets the holder run.
@@ -48,7 +55,7 @@ impl<T> Lock<T> {
                 #[cfg(not(feature = "std"))]
                 archstone_core::shim::hint::spin_loop();
             }
-            if !self.held.swap(true, Ordering::Acquire) {
+            if self.take() {
                 return;
             }
         }

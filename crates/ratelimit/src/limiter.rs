@@ -37,7 +37,7 @@ use core::time::Duration;
 pub struct Limiter<
     A: Algorithm = Gcra,
     #[cfg(feature = "std")] C: Clock = Monotonic,
-    #[cfg(not(feature = "std"))] C: Clock,
+    #[cfg(not(feature = "std"))] C: Clock = crate::Manual,
 > {
     shared: Shared<A>,
     clock: C,

@@ -43,6 +43,9 @@ pub mod distinct;
 pub mod frequency;
 #[cfg(feature = "membership")]
 pub mod membership;
+#[cfg(feature = "samples")]
+pub mod samples;
+
 #[cfg(feature = "window")]
 pub mod window;
 

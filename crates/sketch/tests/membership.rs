@@ -398,3 +398,75 @@ fn serde_carries_the_encoded_bytes() {
     assert_eq!(serde_json::from_str::<BlockBloom>(&json).unwrap(), filter);
     assert!(serde_json::from_str::<Bloom>(&json).is_err());
 }
+
+/// Fault 8 of the usual sample code: a Bloom filter before the user table that starts empty after
+/// a restart, is never grown, cannot forget, and is told of a user after the table is.
+mod a_negative_cache {
+    use super::*;
+
+    const USERS: u64 = 1_000;
+
+    #[test]
+    fn that_was_written_down_knows_its_users_after_a_restart() {
+        let mut cache = Bloom::new(USERS, 0.01).unwrap();
+        (0..USERS).for_each(|user| {
+            cache.insert(&user);
+        });
+        let file = cache.encode();
+        let faulty = Bloom::new(USERS, 0.01).unwrap();
+        assert!((0..USERS).all(|user| !faulty.contains(&user)), "faulty: nobody exists");
+        let restarted = Bloom::decode(&file).unwrap();
+        assert!((0..USERS).all(|user| restarted.contains(&user)));
+    }
+
+    #[test]
+    fn that_grows_keeps_its_rate_at_twenty_times_the_users() {
+        let mut faulty = Bloom::new(USERS, 0.01).unwrap();
+        let mut ours = ScalableBloom::new(USERS, 0.01).unwrap();
+        for user in 0..20 * USERS {
+            faulty.insert(&user);
+            ours.insert(&user);
+        }
+        assert!(faulty.fpr() > 0.99, "faulty: everybody exists, and {} says so", faulty.fpr());
+        assert!(ours.fpr() <= 0.01);
+    }
+
+    #[test]
+    fn that_can_forget_no_longer_knows_deleted_users() {
+        let mut faulty = Bloom::new(USERS, 0.001).unwrap();
+        let mut ours = Cuckoo::new(USERS, 0.001).unwrap();
+        for user in 0..USERS {
+            faulty.insert(&user);
+            ours.insert(&user).unwrap();
+        }
+        let deleted = USERS / 2;
+        assert!((0..deleted).all(|user| ours.remove(&user)));
+        let known = |contains: &dyn Fn(&u64) -> bool| (0..deleted).filter(contains).count();
+        assert_eq!(known(&|user| faulty.contains(user)), 500, "faulty: they live for ever");
+        assert!(known(&|user| ours.contains(user)) < 5);
+        assert!((deleted..USERS).all(|user| ours.contains(&user)));
+    }
+
+    /// A reader at each point between the writer's two steps; absent in the filter means absent.
+    fn misses(steps: [fn(&AtomicBloom, &mut HashSet<&'static str>); 2]) -> usize {
+        (0..=2)
+            .filter(|&done| {
+                let (cache, mut table) = (AtomicBloom::new(10, 0.01).unwrap(), HashSet::new());
+                steps[..done].iter().for_each(|step| step(&cache, &mut table));
+                table.contains("alice") && !cache.contains("alice")
+            })
+            .count()
+    }
+
+    #[test]
+    fn that_is_told_first_never_denies_a_user_who_is_in_the_table() {
+        let cache = |cache: &AtomicBloom, _: &mut HashSet<_>| {
+            cache.insert("alice");
+        };
+        let table = |_: &AtomicBloom, table: &mut HashSet<_>| {
+            table.insert("alice");
+        };
+        assert_eq!(misses([table, cache]), 1, "faulty: a reader in between gets absent");
+        assert_eq!(misses([cache, table]), 0);
+    }
+}

@@ -15,9 +15,9 @@ pub const DIAGRAM: &str = r"
   parse ──{ malformed }──▶ malformed: counted, shown, never fatal
    │ {  events  } events in batches, over a channel
    ├──▶ exact map ────────▶ {  exact   } keys, dropped at --exact-limit
-   ├──▶ Count-Min + heap ─▶ { sketched } keys in 64 KiB
+   ├──▶ Count-Min + heap
    ├──▶ Lossy Counting
-   ├──▶ Space-Saving ─────▶ --save, --merge, GET /top
+   ├──▶ Space-Saving ─────▶ { sketched } counters: --save, --merge, GET /top
    └──▶ 5 min windows ────▶ {  lists   } lists, to Redis with --backend
   law of its popularity
    │ {generated } events ──▶ {  keys   } keys: exact beside 64 KiB
@@ -112,7 +112,7 @@ pub fn flow(flow: &mut Flow, facts: &Facts) {
     flow.edge("events", "parse", "summaries", one.stats.events, "events");
     flow.edge("exact", "summaries", "exact", main.exact.len() as u64, "keys");
     let tracked = main.space_saving.len() as u64;
-    flow.edge("sketched", "summaries", "count-min", tracked, "keys");
+    flow.edge("sketched", "summaries", "space-saving", tracked, "keys");
     flow.edge("lists", "windows", "publisher", one.published, "lists");
     let (events, distinct) = facts.two.as_ref().map_or((0, 0), |two| (two.events, two.distinct));
     flow.edge("generated", "law", "part two", events, "events");

@@ -201,7 +201,7 @@ fn a_snapshot_restores_on_another_clock_and_another_quota() {
     }
     let snapshot = before.snapshot_at(now);
     #[cfg(feature = "serde")]
-    let snapshot: archstone_ratelimit::Snapshot<String> =
+    let snapshot: Snapshot<String> =
         serde_json::from_str(&serde_json::to_string(&snapshot).unwrap()).unwrap();
     assert_eq!(snapshot.len(), 3);
 

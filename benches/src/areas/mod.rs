@@ -27,6 +27,7 @@ macro_rules! areas {
 
 areas! {
     "core" => core,
+    "ratelimit" => ratelimit,
     "hashring" => hashring,
     "sketch" => sketch,
 }

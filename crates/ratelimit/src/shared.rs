@@ -4,8 +4,8 @@
 //! 1. A check that passes has replaced exactly the state it read: one successful compare-exchange
 //!    on a word that names that state.
 //! 2. A verdict is of one rule: the rule's version is the same before its words were read and
-//!    after the state was replaced (a sequence lock whose write side also freezes the state, so
-//!    that a check under the old rule cannot land on a state of the new one).
+//!    after the state was (a sequence lock whose write side also freezes the state and puts back
+//!    another one, so that a check under the old rule cannot land on a state of the new one).
 //! 3. A denied check writes nothing.
 
 use crate::algorithm::sealed::State;
@@ -399,14 +399,17 @@ impl<A: Algorithm> Shared<A> {
     fn run<R>(&self, mut step: impl FnMut(&A, &mut A::State) -> (bool, R)) -> R {
         loop {
             let (version, rule) = self.current();
-            let done = self.cell.update(|state| step(&rule, state));
-            fence(Ordering::Acquire);
-            if let Some(result) = done {
-                if self.version.load(Ordering::Relaxed) == version {
-                    return result;
+            let done = self.cell.update(|state| {
+                // The state was read (acquire) after the rule: if the version still stands, it is
+                // a state of that rule, and a change that begins now makes the exchange fail.
+                if self.version.load(Ordering::Relaxed) != version {
+                    return (false, None);
                 }
-                // The state came back to the word that was read, under another rule, between the
-                // two: what was charged to it stays (towards denial) and the check starts again.
+                let (store, result) = step(&rule, state);
+                (store, Some(result))
+            });
+            if let Some(Some(result)) = done {
+                return result;
             }
             spin_loop();
         }

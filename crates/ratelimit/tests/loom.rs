@@ -114,6 +114,7 @@ fn a_change_of_quota_beside_checks_loses_none_of_them() {
                 _ => passes(limit.check_at(NOW, 1)),
             }
         });
+        // It passes under the one rule or the other, and what it used stays used.
         assert_eq!(passed, 1);
         assert_eq!(limit.quota(), next);
         assert_eq!(limit.peek_at(NOW, 0).remaining(), 1);

@@ -122,10 +122,9 @@ pub fn snippet(library: &Package, workspace: &Workspace) -> Result<String, Strin
 /// Where each crate comes from, what it brings with it, and what a first build takes.
 fn costs(workspace: &Workspace) -> String {
     let cold = workspace.text("ci/cold.tsv");
-    let seconds = |name: &str| {
-        let row = cold.lines().find(|l| l.split('\t').next() == Some(name));
-        row.and_then(|r| r.split('\t').nth(1))
-            .map_or("not measured".to_owned(), |s| format!("{s} s"))
+    let seconds = |name: &str| match measured(&cold, name) {
+        Some((_, cpu)) => format!("{cpu} s"),
+        None => "not measured".to_owned(),
     };
     let mut out =
         String::from("| in your `Cargo.toml` | dependencies | cold build, CPU |\n|---|---|---|\n");

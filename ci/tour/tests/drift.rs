@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tour::readme::{FILES, chart, chart_file, render};
+use tour::readme::{FILES, chart, chart_file, render, snippet};
 use tour::workspace::{SEVEN, Workspace};
 
 #[test]
@@ -13,6 +13,14 @@ fn the_generated_parts_of_the_readmes_are_up_to_date() {
         assert!(text.contains("<!-- tour: "), "{file} has no generated part");
         let new = render(&text, &workspace).unwrap_or_else(|why| panic!("{file}: {why}"));
         assert!(new == text, "{file} has drifted: cargo run -q -p tour writes it anew");
+    }
+}
+
+#[test]
+fn every_crate_that_is_built_shows_a_tested_snippet() {
+    let workspace = Workspace::here();
+    for library in SEVEN.iter().filter_map(|(short, _)| workspace.library(short)) {
+        snippet(library, &workspace).unwrap_or_else(|why| panic!("{why}"));
     }
 }
 

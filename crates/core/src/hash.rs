@@ -10,6 +10,11 @@
 //! bijection: two different `u64` ids never collide. The specification is the "XXH3 algorithm
 //! overview" of the xxHash project (Yann Collet); the golden vectors were made by its C library.
 //!
+//! Seeds that are near each other are not independent on keys of up to 8 bytes: the key is xored with
+//! the seed, so `"a"` under one seed may hash as `"b"` does under the next. Under one seed nothing
+//! collides that should not. Who needs several hashes of one key derives them from one hash with
+//! [`mix`], or spreads the seeds with it.
+//!
 //! It is not keyed against an attacker: who can choose keys and knows the seed can make them
 //! collide. Tables inside one process take a randomly seeded `BuildHasher` instead.
 //!

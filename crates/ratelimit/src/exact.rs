@@ -21,8 +21,8 @@ pub(crate) const END: u64 = u64::MAX - 1;
 
 /// Ticks a nanosecond when a rate has no exact tick: less than 1 ns lost, 146 years of range.
 const INEXACT_TICKS_A_NANO: u128 = 4;
-/// Ticks a nanosecond that an exact tick may need: 53 years of range.
-const MOST_TICKS_A_NANO: u64 = 11;
+/// Ticks a nanosecond at the most: 51 years of range, beside the largest burst.
+const MOST_TICKS_A_NANO: u64 = 10;
 
 /// An instant as ticks, rounded both ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

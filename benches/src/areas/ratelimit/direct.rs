@@ -68,7 +68,7 @@ pub(super) fn entries(area: &mut Area) {
         let _ = ours.check_at(Time::ZERO, 1);
         let ours = at(OURS, ours, |l, now| l.check_at(Time::from_nanos(now), 1).is_allowed());
         let timing = interleave(&mut [ours, governor_fake(1, 0)], &run.budget);
-        let (unit, what) = (Unit::#[serde(rename="ns")], "denied, caller's time");
+        let (unit, what) = (Unit::Ns, "denied, caller's time");
         let subject = Subject::new("ratelimit.P4", what, unit, Better::Lower);
         let side = || Side::new(OURS, timing[0].best);
         let theirs = Side::new("governor, fake clock", timing[1].best);

@@ -21,8 +21,8 @@ pub(crate) const END: u64 = u64::MAX - 1;
 
 /// Ticks a nanosecond when a rate has no exact tick: less than 1 ns lost, 146 years of range.
 const INEXACT_TICKS_A_NANO: u128 = 4;
-/// Ticks a nanosecond that an exact tick may need: 53 years of range.
-const MOST_TICKS_A_NANO: u64 = 11;
+/// Ticks a nanosecond at the most: 51 years of range, beside the largest burst.
+const MOST_TICKS_A_NANO: u64 = 10;
 
 /// An instant as ticks, rounded both ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,16 @@ impl Scale {
     /// Montgomery, "Division by invariant integers using multiplication", 1994).
     #[inline(always)]
     pub(crate) const fn tick(&self, at: Time) -> Tick {
+        if self.num == 0 {
+            let tick = at.as_nanos().saturating_mul(self.whole);
+            return Tick { floor: tick, ceil: tick };
+        }
+        rounded(self.whole, self.num, self.den, self.reciprocal, at.as_nanos())
+    }
+
+    /// [`tick`](Self::tick) for scales that always round.
+    #[inline(always)]
+    pub(crate) const fn tick_of_windows(&self, at: Time) -> Tick {
         let (part, inexact) = self.part(at.as_nanos());
         let floor = at.as_nanos().saturating_mul(self.whole).saturating_add(part);
         Tick { floor, ceil: floor.saturating_add(inexact as u64) }
@@ -73,9 +83,6 @@ impl Scale {
 
     #[inline(always)]
     const fn part(&self, nanos: u64) -> (u64, bool) {
-        if self.num == 0 {
-            return (0, false);
-        }
         let guess = ((nanos as u128 * self.reciprocal as u128) >> 64) as u64;
         let rest = nanos as u128 * self.num as u128 - guess as u128 * self.den as u128;
         if rest >= self.den as u128 {
@@ -121,10 +128,28 @@ impl Scale {
         Self { whole: words[0], num: words[1], den: words[2], reciprocal: words[3] }
     }
 
+    /// From those words, without reading the last two where nothing rounds.
+    #[inline(always)]
+    pub(crate) fn hot(word: impl Fn(usize) -> u64) -> Self {
+        let (whole, num) = (word(0), word(1));
+        if num == 0 {
+            return Self { whole, num, den: 1, reciprocal: 0 };
+        }
+        Self { whole, num, den: word(2), reciprocal: word(3) }
+    }
+
     /// Nanoseconds a tick, for people.
     pub(crate) fn nanos(&self) -> f64 {
         self.den as f64 / self.numerator() as f64
     }
+}
+
+/// [`Scale::tick`] of a scale that rounds. Out of line, and by value: in line, the compiler computes
+/// it first and then decides whether to use it, which doubles the instructions of a check whose
+/// quota never rounds; by reference, it keeps the whole rule in memory.
+#[inline(never)]
+const fn rounded(whole: u64, num: u64, den: u64, reciprocal: u64, nanos: u64) -> Tick {
+    Scale { whole, num, den, reciprocal }.tick_of_windows(Time::from_nanos(nanos))
 }
 
 const fn gcd(mut a: u128, mut b: u128) -> u128 {

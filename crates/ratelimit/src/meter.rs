@@ -25,6 +25,11 @@ pub(crate) trait Axis: Copy {
     fn pass(&self, tick: u64) -> u64;
     fn to_words(self) -> [u64; 4];
     fn from_words(words: [u64; 4]) -> Self;
+    /// See [`Rule::hot`](crate::algorithm::sealed::Rule::hot).
+    #[inline(always)]
+    fn hot(word: impl Fn(usize) -> u64) -> Self {
+        Self::from_words(core::array::from_fn(word))
+    }
 }
 
 /// Continuous time.
@@ -54,6 +59,10 @@ impl Axis for Flow {
     #[inline(always)]
     fn from_words(words: [u64; 4]) -> Self {
         Self(Scale::from_words(words))
+    }
+    #[inline(always)]
+    fn hot(word: impl Fn(usize) -> u64) -> Self {
+        Self(Scale::hot(word))
     }
 }
 
@@ -218,6 +227,15 @@ impl<X: Axis> MeterRule<X> {
     }
 }
 
+impl<X: Axis> MeterRule<X> {
+    /// See [`Rule::hot`](crate::algorithm::sealed::Rule::hot): without amount and period.
+    #[inline(always)]
+    pub(crate) fn hot(word: impl Fn(usize) -> u64) -> Self {
+        let axis = X::hot(&word);
+        Self { axis, meter: Meter { unit: word(4), cap: word(5) }, amount: 0, period: 1 }
+    }
+}
+
 /// Gives a newtype over `MeterRule<Flow>` its constructor, its figures and its verbs.
 macro_rules! flow_algorithm {
     ($type:ident) => {
@@ -266,6 +284,10 @@ macro_rules! meter_algorithm {
             #[inline(always)]
             fn from_words(words: [u64; $crate::algorithm::RULE_WORDS]) -> Self {
                 Self($crate::meter::MeterRule::from_words(words))
+            }
+            #[inline(always)]
+            fn hot(word: impl Fn(usize) -> u64) -> Self {
+                Self($crate::meter::MeterRule::hot(word))
             }
         }
 

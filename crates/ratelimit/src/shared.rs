@@ -398,11 +398,15 @@ impl<A: Algorithm> Shared<A> {
     #[inline(always)]
     fn run<R>(&self, mut step: impl FnMut(&A, &mut A::State) -> (bool, R)) -> R {
         loop {
-            let (version, rule) = self.current();
+            let version = self.version.load(Ordering::Acquire);
+            // Maybe words of two rules: not used before the version is looked at again.
+            let rule = A::hot(|word| self.rule[word].load(Ordering::Relaxed));
             let done = self.cell.update(|state| {
-                // The state was read (acquire) after the rule: if the version still stands, it is
-                // a state of that rule, and a change that begins now makes the exchange fail.
-                if self.version.load(Ordering::Relaxed) != version {
+                // The state was read (acquire) after the rule: if the version still stands, the
+                // rule is whole and the state is one of it, and a change that begins now makes the
+                // exchange fail.
+                fence(Ordering::Acquire);
+                if version % 2 != 0 || self.version.load(Ordering::Relaxed) != version {
                     return (false, None);
                 }
                 let (store, result) = step(&rule, state);

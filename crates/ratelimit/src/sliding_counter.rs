@@ -144,7 +144,7 @@ impl<const S: usize> SlidingCounter<S> {
 
     #[inline(always)]
     fn place(&self, state: &Counts<S>, now: Time) -> Place {
-        let part = self.scale.tick(now).floor;
+        let part = self.scale.tick_of_windows(now).floor;
         let (past, den) = self.scale.rest(now, part);
         // A clock that steps back stands at the start of the newest part.
         if part < state.at {
@@ -297,7 +297,7 @@ impl<const S: usize> Algorithm for SlidingCounter<S> {
     }
 
     fn is_idle(&self, state: &Counts<S>, now: Time) -> bool {
-        self.scale.tick(now).floor >= self.full(state)
+        self.scale.tick_of_windows(now).floor >= self.full(state)
     }
 
     fn used(&self, state: &Counts<S>, now: Time) -> u128 {
@@ -317,7 +317,7 @@ impl<const S: usize> Algorithm for SlidingCounter<S> {
 
     fn with_used(&self, now: Time, used: u128) -> Counts<S> {
         let current = u64::try_from(used.div_ceil(ONE)).unwrap_or(u64::MAX);
-        Counts { at: self.scale.tick(now).floor, current, past: [0; S] }
+        Counts { at: self.scale.tick_of_windows(now).floor, current, past: [0; S] }
     }
 
     fn moved(&self, state: &Counts<S>, from: Time, to: Time) -> Counts<S> {

@@ -31,7 +31,7 @@ impl Axis for Grid {
     #[inline(always)]
     fn tick(&self, now: Time) -> Tick {
         let since = Time::from_nanos(now.as_nanos().saturating_sub(self.origin));
-        let tick = self.scale.tick(since).floor.saturating_mul(self.amount);
+        let tick = self.scale.tick_of_windows(since).floor.saturating_mul(self.amount);
         Tick { floor: tick, ceil: tick }
     }
 

@@ -149,7 +149,7 @@ fn facts(report: &Report, terminal: &Terminal) -> Vec<String> {
 fn memory(wall: &Wall) -> Option<String> {
     let part = |(name, bytes): &(String, u64)| format!("{name} {}", human::bytes(*bytes));
     let mut parts: Vec<String> = wall.memory.iter().map(part).collect();
-    parts.extend(wall.peak_rss.map(|bytes| format!("process peak {}", human::bytes(bytes))));
+    parts.extend(wall.peak_rss.map(|bytes| format!("resident peak {}", human::bytes(bytes))));
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 

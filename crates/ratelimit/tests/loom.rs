@@ -1,6 +1,11 @@
 //! Every lock-free path in every interleaving: two or three threads by two checks.
 //!
 //! `RUSTFLAGS="--cfg archstone_loom" cargo test -p archstone-ratelimit --release --test loom`
+//!
+//! Broken once to see it fail (November 2026): without the second look at the version in
+//! `Tunable::run`, `a_change_of_quota_beside_checks_loses_none_of_them` finds a check of the old
+//! rule on a state of the new one. Two threads do not come back to a buffer while another copies
+//! it, so no model here sees the release fence of `VersionedCell::fill`.
 #![cfg(archstone_loom)]
 
 use archstone_core::shim::{Arc, model, thread};

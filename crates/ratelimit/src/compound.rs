@@ -8,7 +8,9 @@
 //!    loses a race between looking and taking charges for a moment, and then another may be denied
 //!    for it; never admitted.
 
-use crate::{Algorithm, Clock, Denial, Grant, Limiter, RetryAfter, Shared, Time, Verdict};
+use crate::{
+    Algorithm, Clock, Denial, Grant, Limiter, RetryAfter, RuleCell, Shared, Time, Verdict,
+};
 use core::fmt::Debug;
 
 /// What can be part of a compound: anything that checks, peeks and gives back.
@@ -17,11 +19,15 @@ pub trait Limit: Debug + Send + Sync {
     fn check_at(&self, now: Time, cost: u64) -> Verdict;
     /// What `check_at` would answer.
     fn peek_at(&self, now: Time, cost: u64) -> Verdict;
+    /// Whether `check_at` would pass: the same as `peek_at`, without the figures.
+    fn passes_at(&self, now: Time, cost: u64) -> bool {
+        self.peek_at(now, cost).is_allowed()
+    }
     /// Gives back up to `units` of a grant made by this limit, and says how many.
     fn refund_at(&self, now: Time, grant: &Grant, units: u64) -> u64;
 }
 
-impl<A: Algorithm> Limit for Shared<A> {
+impl<A: Algorithm, R: RuleCell<A>> Limit for Shared<A, R> {
     #[inline]
     fn check_at(&self, now: Time, cost: u64) -> Verdict {
         Self::check_at(self, now, cost)
@@ -30,12 +36,21 @@ impl<A: Algorithm> Limit for Shared<A> {
     fn peek_at(&self, now: Time, cost: u64) -> Verdict {
         Self::peek_at(self, now, cost)
     }
+    #[inline]
+    fn passes_at(&self, now: Time, cost: u64) -> bool {
+        Self::peek_at(self, now, cost).is_allowed()
+    }
     fn refund_at(&self, now: Time, grant: &Grant, units: u64) -> u64 {
         Self::refund_at(self, now, grant, units)
     }
 }
 
-impl<A: Algorithm, C: Clock + Debug + Send + Sync> Limit for Limiter<A, C> {
+impl<A, C, R> Limit for Limiter<A, C, R>
+where
+    A: Algorithm,
+    C: Clock + Debug + Send + Sync,
+    R: RuleCell<A>,
+{
     #[inline]
     fn check_at(&self, now: Time, cost: u64) -> Verdict {
         Shared::check_at(self, now, cost)
@@ -43,6 +58,10 @@ impl<A: Algorithm, C: Clock + Debug + Send + Sync> Limit for Limiter<A, C> {
     #[inline]
     fn peek_at(&self, now: Time, cost: u64) -> Verdict {
         Shared::peek_at(self, now, cost)
+    }
+    #[inline]
+    fn passes_at(&self, now: Time, cost: u64) -> bool {
+        Shared::peek_at(self, now, cost).is_allowed()
     }
     fn refund_at(&self, now: Time, grant: &Grant, units: u64) -> u64 {
         Shared::refund_at(self, now, grant, units)
@@ -90,8 +109,10 @@ impl<'a> Part<'a> {
 /// # Errors
 /// [`Blocked`]: which part denies, and the longest wait of all that do.
 pub fn check_all<const N: usize>(now: Time, parts: &[Part<'_>; N]) -> Result<Pass<N>, Blocked> {
-    if let Some(blocked) = look(now, parts) {
-        return Err(blocked);
+    if !parts.iter().all(|part| part.limit.passes_at(now, part.cost)) {
+        if let Some(blocked) = look(now, parts) {
+            return Err(blocked);
+        }
     }
     let mut grants: [Option<Grant>; N] = [None; N];
     for (index, part) in parts.iter().enumerate() {
@@ -165,6 +186,7 @@ impl core::fmt::Display for Blocked {
 impl core::error::Error for Blocked {}
 
 /// The part that denies longest, if one does.
+#[cold]
 fn look(now: Time, parts: &[Part<'_>]) -> Option<Blocked> {
     let mut worst: Option<Blocked> = None;
     for (index, part) in parts.iter().enumerate() {

@@ -91,7 +91,7 @@ pub use leaky_bucket::LeakyBucket;
 pub use limiter::{Limiter, Reservation};
 pub use quota::{Quota, QuotaError, Rate};
 pub use shaper::{Departure, Order, Shaper, ShaperQueue};
-pub use shared::Shared;
+pub use shared::{Fixed, RuleCell, Shared, Tunable};
 pub use sliding_counter::{Counts, SlidingCounter};
 pub use sliding_log::{Log, SlidingLog};
 pub use store_guard::{DenyCache, OnOutage};

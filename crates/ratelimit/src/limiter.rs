@@ -3,7 +3,8 @@
 #[cfg(feature = "std")]
 use crate::Monotonic;
 use crate::{
-    Algorithm, Carry, Clock, Denial, Gcra, Grant, Quota, RetryAfter, Shared, Time, Verdict,
+    Algorithm, Carry, Clock, Denial, Fixed, Gcra, Grant, Quota, RetryAfter, RuleCell, Shared, Time,
+    Tunable, Verdict,
 };
 use core::time::Duration;
 
@@ -38,8 +39,9 @@ pub struct Limiter<
     A: Algorithm = Gcra,
     #[cfg(feature = "std")] C: Clock = Monotonic,
     #[cfg(not(feature = "std"))] C: Clock = crate::Manual,
+    R: RuleCell<A> = Fixed<A>,
 > {
-    shared: Shared<A>,
+    shared: Shared<A, R>,
     clock: C,
 }
 
@@ -68,6 +70,37 @@ impl<A: Algorithm, C: Clock> Limiter<A, C> {
         Self { shared: Shared::new(rule), clock }
     }
 
+    /// Changes the quota; `how` says what becomes of what was used.
+    pub fn set_quota(&mut self, quota: Quota, how: Carry) {
+        self.shared.set_quota_at(self.clock.now(), quota, how);
+    }
+}
+
+impl<A: Algorithm, C: Clock> Limiter<A, C, Tunable<A>> {
+    /// Any rule on any clock, whose quota may change while others check: about 4 ns a check more.
+    ///
+    /// ```
+    /// use archstone_ratelimit::{Carry, Gcra, Limiter, Monotonic, Quota};
+    /// use std::sync::Arc;
+    ///
+    /// let limiter = Limiter::tunable(Gcra::new(Quota::per_minute(100)), Monotonic::new());
+    /// let limiter = Arc::new(limiter);
+    /// assert_eq!(limiter.check_n(90).remaining(), 10);
+    /// limiter.set_quota(Quota::per_minute(1_000), Carry::Used);
+    /// assert_eq!(limiter.peek(0).remaining(), 910);
+    /// ```
+    #[must_use]
+    pub fn tunable(rule: A, clock: C) -> Self {
+        Self { shared: Shared::tunable(rule), clock }
+    }
+
+    /// Changes the quota; `how` says what becomes of what was used.
+    pub fn set_quota(&self, quota: Quota, how: Carry) {
+        self.shared.set_quota_at(self.clock.now(), quota, how);
+    }
+}
+
+impl<A: Algorithm, C: Clock, R: RuleCell<A>> Limiter<A, C, R> {
     /// The clock.
     #[must_use]
     pub const fn clock(&self) -> &C {
@@ -108,27 +141,26 @@ impl<A: Algorithm, C: Clock> Limiter<A, C> {
         self.shared.refund_at(self.clock.now(), grant, units)
     }
 
-    /// Changes the quota; `how` says what becomes of what was used.
-    pub fn set_quota(&self, quota: Quota, how: Carry) {
-        self.shared.set_quota_at(self.clock.now(), quota, how);
-    }
-
     /// Charges `cost` now if it may pass within `max_wait`. Wait for
     /// [`ready_in`](Reservation::ready_in), [`commit`](Reservation::commit), do the work; a
     /// reservation that is dropped instead is given back.
     ///
     /// # Errors
     /// The denial with the wait that would have been needed; nothing is charged.
-    pub fn reserve(&self, cost: u64, max_wait: Duration) -> Result<Reservation<'_, A, C>, Denial> {
+    pub fn reserve(
+        &self,
+        cost: u64,
+        max_wait: Duration,
+    ) -> Result<Reservation<'_, A, C, R>, Denial> {
         let now = self.clock.now();
         let (grant, ready_at) = self.shared.reserve_at(now, cost, max_wait)?;
         Ok(Reservation { limiter: self, grant, ready_at })
     }
 }
 
-impl<A: Algorithm, C: Clock> core::ops::Deref for Limiter<A, C> {
-    type Target = Shared<A>;
-    fn deref(&self) -> &Shared<A> {
+impl<A: Algorithm, C: Clock, R: RuleCell<A>> core::ops::Deref for Limiter<A, C, R> {
+    type Target = Shared<A, R>;
+    fn deref(&self) -> &Shared<A, R> {
         &self.shared
     }
 }
@@ -140,13 +172,13 @@ impl<A: Algorithm, C: Clock> core::ops::Deref for Limiter<A, C> {
 /// what nobody could have used, and no order of cancelling lets more pass than the quota.
 #[must_use = "dropping a reservation cancels it"]
 #[derive(Debug)]
-pub struct Reservation<'a, A: Algorithm, C: Clock> {
-    limiter: &'a Limiter<A, C>,
+pub struct Reservation<'a, A: Algorithm, C: Clock, R: RuleCell<A> = Fixed<A>> {
+    limiter: &'a Limiter<A, C, R>,
     grant: Grant,
     ready_at: Time,
 }
 
-impl<A: Algorithm, C: Clock> Reservation<'_, A, C> {
+impl<A: Algorithm, C: Clock, R: RuleCell<A>> Reservation<'_, A, C, R> {
     /// The instant from which the work may be done.
     #[must_use]
     pub const fn ready_at(&self) -> Time {
@@ -183,7 +215,7 @@ impl<A: Algorithm, C: Clock> Reservation<'_, A, C> {
     }
 }
 
-impl<A: Algorithm, C: Clock> Drop for Reservation<'_, A, C> {
+impl<A: Algorithm, C: Clock, R: RuleCell<A>> Drop for Reservation<'_, A, C, R> {
     fn drop(&mut self) {
         self.give_back();
     }

@@ -211,30 +211,164 @@ impl<S: State> Cell<S> for VersionedCell<S> {
     }
 }
 
+/// Where a shared limit keeps its rule: [`Fixed`] or [`Tunable`]. Sealed.
+pub trait RuleCell<A: Algorithm>: Debug + Send + Sync + Sealed {
+    /// A cell that holds `rule`.
+    fn new(rule: A) -> Self;
+    /// The rule as it is now.
+    fn rule(&self) -> A;
+    /// Runs `step` on the rule and a state of it until its result could be stored, or it says not
+    /// to store it.
+    fn run<R>(
+        &self,
+        cell: &<A::State as State>::Cell,
+        step: impl FnMut(&A, &mut A::State) -> (bool, R),
+    ) -> R;
+}
+
+/// Seals [`RuleCell`].
+pub trait Sealed {}
+
+/// A rule that only the owner of the limit may change: a check reads it as a plain value. The
+/// default.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixed<A>(A);
+
+impl<A> Sealed for Fixed<A> {}
+
+impl<A: Algorithm> RuleCell<A> for Fixed<A> {
+    fn new(rule: A) -> Self {
+        Self(rule)
+    }
+    #[inline(always)]
+    fn rule(&self) -> A {
+        self.0
+    }
+    #[inline(always)]
+    fn run<R>(
+        &self,
+        cell: &<A::State as State>::Cell,
+        mut step: impl FnMut(&A, &mut A::State) -> (bool, R),
+    ) -> R {
+        loop {
+            // Only who owns the limit freezes its state, so this is the only turn.
+            if let Some(result) = cell.update(|state| step(&self.0, state)) {
+                return result;
+            }
+        }
+    }
+}
+
+/// A rule that may change while others check, at the price of some 4 ns a check: its words are
+/// atomics under a sequence lock.
+#[derive(Debug)]
+pub struct Tunable<A> {
+    /// Odd while the rule changes.
+    version: AtomicU64,
+    words: [AtomicU64; RULE_WORDS],
+    algorithm: PhantomData<fn() -> A>,
+}
+
+impl<A> Sealed for Tunable<A> {}
+
+impl<A: Algorithm> RuleCell<A> for Tunable<A> {
+    fn new(rule: A) -> Self {
+        let words = rule.to_words().map(AtomicU64::new);
+        Self { version: AtomicU64::new(0), words, algorithm: PhantomData }
+    }
+
+    fn rule(&self) -> A {
+        loop {
+            let version = self.version.load(Ordering::Acquire);
+            let rule = self.torn();
+            fence(Ordering::Acquire);
+            if version % 2 == 0 && self.version.load(Ordering::Relaxed) == version {
+                return rule;
+            }
+            spin_loop();
+        }
+    }
+
+    #[inline(always)]
+    fn run<R>(
+        &self,
+        cell: &<A::State as State>::Cell,
+        mut step: impl FnMut(&A, &mut A::State) -> (bool, R),
+    ) -> R {
+        loop {
+            let version = self.version.load(Ordering::Acquire);
+            // Maybe words of two rules: not used before the version is looked at again.
+            let rule = A::hot(|word| self.words[word].load(Ordering::Relaxed));
+            let done = cell.update(|state| {
+                // The state was read (acquire) after the rule: if the version still stands, the
+                // rule is whole and the state is one of it, and a change that begins now makes the
+                // exchange fail.
+                fence(Ordering::Acquire);
+                if version % 2 != 0 || self.version.load(Ordering::Relaxed) != version {
+                    return (false, None);
+                }
+                let (store, result) = step(&rule, state);
+                (store, Some(result))
+            });
+            if let Some(Some(result)) = done {
+                return result;
+            }
+            spin_loop();
+        }
+    }
+}
+
+impl<A: Algorithm> Tunable<A> {
+    /// The words as they stand, maybe of two rules while one changes.
+    fn torn(&self) -> A {
+        A::from_words(core::array::from_fn(|word| self.words[word].load(Ordering::Relaxed)))
+    }
+
+    /// Puts `change` of the rule in its place, alone.
+    fn replace(&self, change: impl FnOnce(A) -> A) {
+        let version = loop {
+            let seen = self.version.load(Ordering::Relaxed);
+            let free = seen % 2 == 0;
+            let swap = |to| {
+                self.version.compare_exchange_weak(seen, to, Ordering::AcqRel, Ordering::Relaxed)
+            };
+            if free && swap(seen.wrapping_add(1)).is_ok() {
+                break seen;
+            }
+            spin_loop();
+        };
+        fence(Ordering::Release);
+        let rule = change(self.torn());
+        for (word, value) in self.words.iter().zip(rule.to_words()) {
+            word.store(value, Ordering::Relaxed);
+        }
+        self.version.store(version.wrapping_add(2), Ordering::Release);
+    }
+}
+
 /// A limit that threads share by reference, with the caller's time.
 ///
 /// Checks are lock-free: one compare-exchange when they pass, no write at all when they are
-/// denied. The quota may be changed while others check.
+/// denied. Who owns the limit may change its quota; to change it while others check, make it with
+/// [`tunable`](Shared::tunable).
 ///
 /// ```
 /// use archstone_ratelimit::{Gcra, Quota, Shared, Time};
 ///
 /// let limit = Shared::new(Gcra::new(Quota::per_second(2)));
 /// let now = Time::from_millis(5);
-/// let passed = std::thread::scope(|scope| {
-///     let checks: Vec<_> =
-///         (0..4).map(|_| scope.spawn(|| limit.check_at(now, 1).is_allowed())).collect();
-///     checks.into_iter().filter(|_| true).map(|check| check.join().unwrap()).filter(|&ok| ok).count()
+/// let passed: usize = std::thread::scope(|scope| {
+///     let check = || usize::from(limit.check_at(now, 1).is_allowed());
+///     let threads: Vec<_> = (0..4).map(|_| scope.spawn(check)).collect();
+///     threads.into_iter().map(|thread| thread.join().unwrap()).sum()
 /// });
 /// assert_eq!(passed, 2);
 /// ```
 #[derive(Debug)]
-pub struct Shared<A: Algorithm> {
+pub struct Shared<A: Algorithm, R = Fixed<A>> {
     /// The one line that checks write.
     cell: CachePadded<<A::State as State>::Cell>,
-    /// Odd while the rule changes.
-    version: AtomicU64,
-    rule: [AtomicU64; RULE_WORDS],
+    rule: R,
     /// Ticks that refunds have set out to give back, and [`VOID`] for each change of the quota.
     giving_back: AtomicU64,
     /// The same, of refunds that are done. A grant notes this one before it is made and is held
@@ -252,10 +386,41 @@ impl<A: Algorithm> Shared<A> {
     /// A limit that was never used.
     #[must_use]
     pub fn new(rule: A) -> Self {
+        Self::with_cell(rule)
+    }
+
+    /// Changes the quota; `how` says what becomes of what was used. Grants made before cannot be
+    /// given back after.
+    pub fn set_quota_at(&mut self, now: Time, quota: Quota, how: Carry) {
+        let (old, new) = (self.rule.0, self.rule.0.with_quota(quota));
+        self.move_state(now, &old, &new, how);
+        self.rule = Fixed(new);
+    }
+}
+
+impl<A: Algorithm> Shared<A, Tunable<A>> {
+    /// A limit that was never used, whose quota may change while others check.
+    #[must_use]
+    pub fn tunable(rule: A) -> Self {
+        Self::with_cell(rule)
+    }
+
+    /// Changes the quota; `how` says what becomes of what was used. Checks wait for it, some 100
+    /// ns. Grants made before cannot be given back after.
+    pub fn set_quota_at(&self, now: Time, quota: Quota, how: Carry) {
+        self.rule.replace(|old| {
+            let new = old.with_quota(quota);
+            self.move_state(now, &old, &new, how);
+            new
+        });
+    }
+}
+
+impl<A: Algorithm, R: RuleCell<A>> Shared<A, R> {
+    pub(crate) fn with_cell(rule: A) -> Self {
         Self {
             cell: CachePadded::new(Cell::new(A::State::default())),
-            version: AtomicU64::new(0),
-            rule: rule.to_words().map(AtomicU64::new),
+            rule: R::new(rule),
             giving_back: AtomicU64::new(0),
             given_back: AtomicU64::new(0),
             algorithm: PhantomData,
@@ -265,7 +430,7 @@ impl<A: Algorithm> Shared<A> {
     /// The rule as it is now.
     #[must_use]
     pub fn rule(&self) -> A {
-        self.current().1
+        self.rule.rule()
     }
 
     /// The quota as it is now.
@@ -349,73 +514,16 @@ impl<A: Algorithm> Shared<A> {
         done.units
     }
 
-    /// Changes the quota; `how` says what becomes of what was used. Grants made before cannot be
-    /// given back after.
-    pub fn set_quota_at(&self, now: Time, quota: Quota, how: Carry) {
-        let version = loop {
-            let seen = self.version.load(Ordering::Relaxed);
-            let free = seen % 2 == 0;
-            let swap = |to| {
-                self.version.compare_exchange_weak(seen, to, Ordering::AcqRel, Ordering::Relaxed)
-            };
-            if free && swap(seen.wrapping_add(1)).is_ok() {
-                break seen;
-            }
-            spin_loop();
-        };
-        fence(Ordering::Release);
+    /// Makes the state one of the rule `new`. No two at a time.
+    fn move_state(&self, now: Time, old: &A, new: &A, how: Carry) {
         self.giving_back.fetch_add(VOID, Ordering::Relaxed);
         let state = self.cell.freeze();
-        let old = self.words();
-        let new = old.with_quota(quota);
-        for (word, value) in self.rule.iter().zip(new.to_words()) {
-            word.store(value, Ordering::Relaxed);
-        }
-        self.cell.thaw(state, carry(&old, &new, &state, now, how));
+        self.cell.thaw(state, carry(old, new, &state, now, how));
         self.given_back.fetch_add(VOID, Ordering::Release);
-        self.version.store(version.wrapping_add(2), Ordering::Release);
     }
 
     #[inline(always)]
-    fn words(&self) -> A {
-        A::from_words(core::array::from_fn(|word| self.rule[word].load(Ordering::Relaxed)))
-    }
-
-    /// The rule and its version.
-    #[inline(always)]
-    fn current(&self) -> (u64, A) {
-        loop {
-            let version = self.version.load(Ordering::Acquire);
-            let rule = self.words();
-            fence(Ordering::Acquire);
-            if version % 2 == 0 && self.version.load(Ordering::Relaxed) == version {
-                return (version, rule);
-            }
-            spin_loop();
-        }
-    }
-
-    #[inline(always)]
-    fn run<R>(&self, mut step: impl FnMut(&A, &mut A::State) -> (bool, R)) -> R {
-        loop {
-            let version = self.version.load(Ordering::Acquire);
-            // Maybe words of two rules: not used before the version is looked at again.
-            let rule = A::hot(|word| self.rule[word].load(Ordering::Relaxed));
-            let done = self.cell.update(|state| {
-                // The state was read (acquire) after the rule: if the version still stands, the
-                // rule is whole and the state is one of it, and a change that begins now makes the
-                // exchange fail.
-                fence(Ordering::Acquire);
-                if version % 2 != 0 || self.version.load(Ordering::Relaxed) != version {
-                    return (false, None);
-                }
-                let (store, result) = step(&rule, state);
-                (store, Some(result))
-            });
-            if let Some(Some(result)) = done {
-                return result;
-            }
-            spin_loop();
-        }
+    fn run<T>(&self, step: impl FnMut(&A, &mut A::State) -> (bool, T)) -> T {
+        self.rule.run(&self.cell, step)
     }
 }

@@ -13,7 +13,7 @@ fn quota(amount: u64, nanos: u64, burst: u64) -> Quota {
 /// Runs every verb of a rule on what it is given and looks that it comes back.
 fn every_verb<A: Algorithm>(rule: A, calls: &[(u64, u64)]) {
     let mut local = Box::new(Local::new(rule));
-    let shared = Shared::new(rule);
+    let shared = Shared::tunable(rule);
     let mut last = None;
     for &(now, cost) in calls {
         let now = Time::from_nanos(now);
@@ -294,7 +294,7 @@ fn a_late_cancel_gives_back_only_what_has_not_drained() {
 
 #[test]
 fn grants_of_before_a_change_of_quota_are_not_given_back_after() {
-    let limiter = limiter(5);
+    let mut limiter = limiter(5);
     let grant = limiter.check_n(5).ok().unwrap();
     limiter.set_quota(Quota::per_minute(7), Carry::Used);
     assert_eq!(limiter.refund(&grant, 5), 0);

@@ -101,7 +101,7 @@ fn a_refund_beside_a_check_restores_what_was_taken_and_no_more() {
 #[test]
 fn a_change_of_quota_beside_checks_loses_none_of_them() {
     bounded(|| {
-        let limit = Arc::new(Shared::new(Gcra::new(Quota::per_second(1).with_burst(1))));
+        let limit = Arc::new(Shared::tunable(Gcra::new(Quota::per_second(1).with_burst(1))));
         // Ticks of another length, so that a word of the one rule is nonsense to the other.
         let next = Quota::per_second(7).with_burst(2);
         let passed = spawn_all(2, {

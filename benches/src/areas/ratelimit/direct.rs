@@ -13,7 +13,8 @@ use governor::clock::FakeRelativeClock;
 use rate_net::{Algorithm, CoarseClock, DirectLimiter};
 
 use crate::areas::Area;
-use crate::measure::{Race, Runner};
+use crate::measure::{Race, Runner, interleave};
+use crate::row::{Better, Side, Subject, Unit};
 
 const CHECKS: usize = 1 << 17;
 /// So fast that every check at these steps passes.
@@ -62,13 +63,19 @@ pub(super) fn entries(area: &mut Area) {
         .beats("governor", governor_direct(), 1.5)
         .beats("rate-net", ticked("rate-net CoarseClock", net, |l, _| l.check().is_allow()), 2.0)
     });
-    area.race("ratelimit.P4", |_| {
+    area.rows("ratelimit.P4", |run| {
         let ours = Shared::new(Gcra::new(Quota::per_day(1)));
         let _ = ours.check_at(Time::ZERO, 1);
-        Race::new("denied, caller's time (goal: 2 ns)", at(OURS, ours, |l, now| {
-            l.check_at(Time::from_nanos(now), 1).is_allowed()
-        }))
-        .beside("governor", governor_fake(1, 0))
+        let ours = at(OURS, ours, |l, now| l.check_at(Time::from_nanos(now), 1).is_allowed());
+        let timing = interleave(&mut [ours, governor_fake(1, 0)], &run.budget);
+        let (unit, what) = (Unit::Ns, "denied, caller's time");
+        let subject = Subject::new("ratelimit.P4", what, unit, Better::Lower);
+        let side = || Side::new(OURS, timing[0].best);
+        let theirs = Side::new("governor, fake clock", timing[1].best);
+        vec![
+            subject.at("limit").limit(side(), 2.0),
+            subject.at("governor").against(side(), theirs, None),
+        ]
     });
     area.race("ratelimit.P5", |_| {
         let ours = Arc::new(Limiter::with_clock(Gcra::new(hot()), TscClock::new()));

@@ -34,9 +34,9 @@ use table::{Found, Table};
 type Shard<K, A> = Lock<Table<K, <A as Algorithm>::State>>;
 
 /// Slots that a check which adds a key looks at for idle ones to remove.
-const SWEEP: usize = 8;
-/// Slots that it looks at when its shard is full.
-const SWEEP_WHEN_FULL: usize = 32;
+const SWEEP: usize = 4;
+/// Slots more that it looks at when its shard is full.
+const SWEEP_WHEN_FULL: usize = 4;
 /// Keys that [`Overflow::Forget`] chooses among.
 const VICTIMS: usize = 8;
 
@@ -61,7 +61,7 @@ pub type Tier = u8;
 /// One limit a key, all by the same rule, or by one rule a tier.
 ///
 /// - **Bounded.** At most [`capacity`](Self::capacity) keys; a key that is idle costs nothing
-///   soon: each check that adds a key removes up to eight idle ones. No thread, no sweep over all.
+///   soon: each check that adds a key looks at four others and removes the idle ones. No thread, no sweep over all.
 /// - **Small.** About `1.2 * (size of K + size of the state)` bytes a key: 19 for a `u64` key and
 ///   [`Gcra`]. [`stats`](Self::stats) tells exactly.
 /// - **Borrowed look-ups.** A `Keyed<String>` takes `&str`; nothing is allocated but for a new key.

@@ -19,8 +19,8 @@
 //! # Features
 //!
 //! `std` (default) adds run-time CPU dispatch and what needs threads; without it the crate is
-//! `no_std` + `alloc`. Families: `frequency`, `membership`, `distinct`, `quantiles`, `samples`,
-//! `window` (all default). Foreign formats: `datasketches`, `parquet`, `postgres`, `datadog`.
+//! `no_std` + `alloc`. Families: `frequency`, `membership`, `distinct`, `samples`,
+//! `window` (all default). Foreign formats: `datasketches`, `parquet`, `postgres`.
 //! `serde` serialises every sketch as its `encode` bytes. No feature changes an answer.
 #![no_std]
 #![deny(missing_docs)]

@@ -1,8 +1,7 @@
 //! The Redis scripts on a real server, decision by decision beside exact models.
 //!
-//! Times are the caller's, in whole microseconds, so nothing sleeps. A time to live runs on the
-//! server's own clock, which moves by milliseconds while the test runs: the quotas that are compared
-//! decision by decision keep their state for seconds at least.
+//! Times are the caller's, in whole microseconds, so nothing sleeps. Keys expire by the server's own
+//! clock, which is why a script that is told the time lets them live a minute longer.
 
 use archstone_ratelimit::redis::{self as scripts, Call, Outcome, Part, When};
 use archstone_ratelimit::{Quota, Rate, Time};

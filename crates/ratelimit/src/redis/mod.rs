@@ -50,37 +50,37 @@ pub struct Script {
 pub const GCRA: Script = Script {
     name: "gcra",
     text: include_str!("lua/gcra.lua"),
-    sha1: "a684edb11ddca9bce5c26cd82134107b6881679c",
+    sha1: "52b6e6f23f8aa15dccb589159cb1abef0ce0ba30",
 };
 /// GCRA on several keys, all or nothing.
 pub const COMPOUND: Script = Script {
     name: "compound",
     text: include_str!("lua/compound.lua"),
-    sha1: "0b39ed41c11028d7bee86b42bb9489daf2343c0c",
+    sha1: "03ae15306ad02187a92cbd7da85361aefcd11941",
 };
 /// Token bucket on one key.
 pub const TOKEN_BUCKET: Script = Script {
     name: "token_bucket",
     text: include_str!("lua/token_bucket.lua"),
-    sha1: "858ec992174459ad717ae7eea2de196ec69e826e",
+    sha1: "0e51b03777f0c2b8c9e499bb37e9300e8f336710",
 };
 /// Fixed window on one key.
 pub const FIXED_WINDOW: Script = Script {
     name: "fixed_window",
     text: include_str!("lua/fixed_window.lua"),
-    sha1: "d6ef06e7e819444ab0acb4e67f27f2f503689a68",
+    sha1: "abf75674d750232ecbff2ca418ed6af429d9e4c5",
 };
 /// Sliding window counter on one key.
 pub const SLIDING_COUNTER: Script = Script {
     name: "sliding_counter",
     text: include_str!("lua/sliding_counter.lua"),
-    sha1: "7abed04c80c7bdb2d4f38ffbfe2b600370d03851",
+    sha1: "49cb49c9dd4691e46fb95ddd6b7b99959906ca8f",
 };
 /// Sliding window log on two keys of one slot.
 pub const SLIDING_LOG: Script = Script {
     name: "sliding_log",
     text: include_str!("lua/sliding_log.lua"),
-    sha1: "42744b6b4da8038e039f481546aea8901c0fd314",
+    sha1: "6ac33cd079a372cc7f65d68219b5bb5ae46a9a7b",
 };
 
 /// All scripts, to load when a connection opens.

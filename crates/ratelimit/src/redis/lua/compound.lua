@@ -1,10 +1,12 @@
 -- Several GCRA limits at once: all are charged or none is. Every key must live in one hash slot.
 -- KEYS[i]; ARGV: now_us ('' = server's clock), spend, then inc_us, inc_rem, tol_us, tol_rem, den for each key.
 -- Reply: allowed, blocker (1-based, 0 = none; the one with the longest wait), wait_us.
-local now = tonumber(ARGV[1])
+-- Keys expire by the server's clock: one that is told the time lives a minute longer, so that a
+-- caller whose clock lags loses no state.
+local now, grace = tonumber(ARGV[1]), 60000
 if not now then
   local t = redis.call('TIME')
-  now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+  now, grace = tonumber(t[1]) * 1000000 + tonumber(t[2]), 0
 end
 local after = {} -- the state of each distinct key after the parts so far: one key may come twice
 local blocker, longest = 0, -1
@@ -40,7 +42,7 @@ if blocker > 0 then return { 0, blocker, longest } end
 if ARGV[2] == '1' then
   for key, state in pairs(after) do
     if state[1] >= now then
-      local ttl = math.ceil((state[1] - now + 1) / 1000)
+      local ttl = math.ceil((state[1] - now + 1) / 1000) + grace
       redis.call('SET', key, string.format('%.0f %.0f %.0f', state[1], state[2], state[3]),
         'PX', string.format('%.0f', ttl))
     end

@@ -3,10 +3,12 @@
 -- KEYS[1] state "tat rem den"; ARGV: now_us ('' = server's clock), cost as inc_us, inc_rem, burst as
 -- tol_us, tol_rem, den, spend (0 = only look).
 -- Reply: allowed, slack_us, slack_rem, wait_us.
-local now = tonumber(ARGV[1])
+-- Keys expire by the server's clock: one that is told the time lives a minute longer, so that a
+-- caller whose clock lags loses no state.
+local now, grace = tonumber(ARGV[1]), 60000
 if not now then
   local t = redis.call('TIME')
-  now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+  now, grace = tonumber(t[1]) * 1000000 + tonumber(t[2]), 0
 end
 local inc, inc_rem = tonumber(ARGV[2]), tonumber(ARGV[3])
 local tol, tol_rem, den = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -29,7 +31,7 @@ local allowed = new < limit or (new == limit and new_rem <= limit_rem)
 if allowed then
   tat, rem = new, new_rem
   if ARGV[7] == '1' and (inc > 0 or inc_rem > 0) then
-    local ttl = math.ceil((tat - now + 1) / 1000)
+    local ttl = math.ceil((tat - now + 1) / 1000) + grace
     redis.call('SET', KEYS[1], string.format('%.0f %.0f %.0f', tat, rem, den),
       'PX', string.format('%.0f', ttl))
   end

@@ -2,10 +2,12 @@
 -- Admits when prev * (period - into) + (cur + cost) * period <= limit * period, compared exactly.
 -- KEYS[1] hash {window, cur, prev}; ARGV: now_us ('' = server's clock), limit, period_us, cost, spend.
 -- Reply: allowed, left, wait_us, reset_us.
-local now = tonumber(ARGV[1])
+-- Keys expire by the server's clock: one that is told the time lives a minute longer, so that a
+-- caller whose clock lags loses no state.
+local now, grace = tonumber(ARGV[1]), 60000
 if not now then
   local t = redis.call('TIME')
-  now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+  now, grace = tonumber(t[1]) * 1000000 + tonumber(t[2]), 0
 end
 local limit, period, cost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
@@ -42,7 +44,7 @@ if allowed then
   if ARGV[5] == '1' and cost > 0 then
     redis.call('HSET', KEYS[1], 'window', string.format('%.0f', window), 'cur', string.format('%.0f', cur),
       'prev', string.format('%.0f', prev))
-    redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil((2 * period - into) / 1000) + 1))
+    redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil((2 * period - into) / 1000) + 1 + grace))
   end
 end
 -- The longest wait that binary search needs to find: into the window after this one.

@@ -3,10 +3,12 @@
 -- all count. KEYS[1] list of "time cost", KEYS[2] sum of the costs in it.
 -- ARGV: now_us ('' = server's clock), limit, period_us, cost, spend.
 -- Reply: allowed, left, wait_us, reset_us.
-local now = tonumber(ARGV[1])
+-- Keys expire by the server's clock: one that is told the time lives a minute longer, so that a
+-- caller whose clock lags loses no state.
+local now, grace = tonumber(ARGV[1]), 60000
 if not now then
   local t = redis.call('TIME')
-  now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+  now, grace = tonumber(t[1]) * 1000000 + tonumber(t[2]), 0
 end
 local limit, period, cost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local function entry(text)
@@ -33,7 +35,7 @@ if allowed then
     redis.call('RPUSH', KEYS[1], string.format('%.0f %.0f', now, cost))
   end
 end
-local ttl = string.format('%.0f', math.ceil(period / 1000) + 1)
+local ttl = string.format('%.0f', math.ceil(period / 1000) + 1 + grace)
 if ARGV[5] == '1' and redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('SET', KEYS[2], string.format('%.0f', used), 'PX', ttl)
   if allowed and cost > 0 then redis.call('PEXPIRE', KEYS[1], ttl) end

@@ -1,10 +1,12 @@
 -- Token bucket, exact: tokens are counted in 1/period tokens, so a refill adds elapsed * count.
 -- KEYS[1] hash {level, at}; ARGV: now_us ('' = server's clock), count, period_us, burst, cost, spend.
 -- The caller guarantees burst * period_us < 2^53. Reply: allowed, tokens, part, wait_us.
-local now = tonumber(ARGV[1])
+-- Keys expire by the server's clock: one that is told the time lives a minute longer, so that a
+-- caller whose clock lags loses no state.
+local now, grace = tonumber(ARGV[1]), 60000
 if not now then
   local t = redis.call('TIME')
-  now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+  now, grace = tonumber(t[1]) * 1000000 + tonumber(t[2]), 0
 end
 local count, period = tonumber(ARGV[2]), tonumber(ARGV[3])
 local full, need = tonumber(ARGV[4]) * period, tonumber(ARGV[5]) * period
@@ -29,7 +31,7 @@ if allowed and ARGV[6] == '1' and need > 0 then
   redis.call('HSET', KEYS[1], 'level', string.format('%.0f', level), 'at', string.format('%.0f', at),
     'period', ARGV[3])
   -- The key may go when the bucket is full again, never sooner.
-  local ttl = math.ceil(((full - level) / count + (at - now)) / 1000) + 1
+  local ttl = math.ceil(((full - level) / count + (at - now)) / 1000) + 1 + grace
   redis.call('PEXPIRE', KEYS[1], string.format('%.0f', ttl))
 elseif allowed then
   level = level - need

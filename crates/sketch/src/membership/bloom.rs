@@ -143,8 +143,13 @@ impl Bloom {
     }
 
     #[inline]
+    #[allow(unsafe_code, reason = "as in `insert_digest`")]
     pub(super) fn contains_digest(&self, digest: Digest) -> bool {
-        self.shape.all_set(digest, |i| self.words[i])
+        self.shape.all_set(digest, |word| {
+            debug_assert!(word < self.words.len());
+            // SAFETY: as in `insert_digest`.
+            unsafe { *self.words.get_unchecked(word) }
+        })
     }
 
     #[inline]

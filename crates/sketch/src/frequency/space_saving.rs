@@ -1,7 +1,6 @@
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
-use core::cmp::Reverse;
 
 use archstone_core::bytes::{DecodeError, Reader, Why, Writer};
 
@@ -389,17 +388,19 @@ impl<T: Key> SpaceSaving<T> {
     fn refill(&mut self, mut counters: Vec<Counter<T>>, total: u64) {
         self.clear();
         self.total = total;
-        // What is sorted is small: the order among equal counts follows from the place, so that it is
-        // the same whatever the sort.
-        let mut order: Vec<(Reverse<u64>, u32)> =
-            (0..).zip(&counters).map(|(at, counter)| (Reverse(counter.count), at)).collect();
+        // What is sorted is one number: the largest count first, then the place, so that the order
+        // among equal counts is the same whatever the sort.
+        let key =
+            |(at, counter): (u32, &Counter<T>)| u128::from(!counter.count) << 32 | u128::from(at);
+        let mut order: Vec<u128> = (0..).zip(&counters).map(key).collect();
         if order.len() > self.capacity {
             order.select_nth_unstable(self.capacity);
             order.truncate(self.capacity);
         }
         order.sort_unstable();
         // Falling counts: each is attached at the front, so no walk.
-        for (_, at) in order {
+        for key in order {
+            let at = key as u32;
             let Counter { item, hash, count, error, .. } = &mut counters[at as usize];
             self.insert(core::mem::take(item), *hash, *count, *error);
         }

@@ -2,14 +2,12 @@
 //! stable test and the fuzz target run.
 #![allow(unreachable_pub, reason = "each of the two uses its part")]
 
-use std::borrow::Borrow;
-
 use archstone_sketch::frequency::{
     CountMin, CountSketch, Exact, FrequentItems, HeavyKeeper, LossyCounting, SetSpaceSaving,
     SpaceSaving, TopK,
 };
 use archstone_sketch::window::{Decayed, Windowed};
-use archstone_sketch::wire::datasketches::DsCountMin;
+use archstone_sketch::wire::datasketches::{DsCountMin, DsItem};
 use archstone_sketch::{Bounds, Merge, Wire};
 
 /// How many decoders there are.
@@ -39,13 +37,17 @@ pub fn any_bytes(data: &[u8]) {
             assert!(s.get("x").is_some());
             s.top(3).into_iter().for_each(|hit| assert!(hit.error <= hit.count));
         }),
-        4 => wire(bytes, |s: &mut SpaceSaving<u64>| drop(s.add_n(&7, u64::MAX))),
+        4 => wire(bytes, |s: &mut SpaceSaving<u64>| {
+            s.add_n(&7, u64::MAX);
+        }),
         5 => wire(bytes, |s: &mut SetSpaceSaving<String>| {
             (0..20).for_each(|_| drop(s.add("x")));
             s.iter().for_each(|hit| assert!(hit.error <= hit.count && hit.count > 0));
         }),
         6 => wire(bytes, |s: &mut SetSpaceSaving<u64>| {
-            (0..20).for_each(|i| drop(s.add(&i)));
+            for i in 0..20 {
+                s.add(&i);
+            }
             assert!(s.top(usize::MAX).len() <= s.capacity());
         }),
         7 => wire(bytes, |s: &mut TopK<String>| {
@@ -106,10 +108,7 @@ fn wire<S: Wire + Merge>(bytes: &[u8], go_on: impl Fn(&mut S)) {
     }
 }
 
-fn frequent_items<T: archstone_sketch::wire::datasketches::DsItem>(bytes: &[u8], item: &T)
-where
-    T: Borrow<T> + Clone,
-{
+fn frequent_items<T: DsItem>(bytes: &[u8], item: &T) {
     if let Ok(mut read) = FrequentItems::<T>::from_datasketches(bytes) {
         read.add(item);
         ordered(read.bounds(item));

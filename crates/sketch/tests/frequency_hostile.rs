@@ -7,7 +7,7 @@ use archstone_sketch::frequency::{
     CountMin, CountSketch, Counter, Exact, FrequentItems, HeavyKeeper, LossyCounting,
     SetSpaceSaving, SpaceSaving,
 };
-use archstone_sketch::{ParamError, TopK, Wire};
+use archstone_sketch::{Merge, ParamError, TopK, Wire};
 use testkit::alloc::{Counting, measure};
 
 #[global_allocator]
@@ -112,8 +112,33 @@ fn counters_stop_at_their_maximum_and_say_so() {
     assert_eq!(fi.total(), u64::MAX);
     assert_eq!(lossy.total(), u64::MAX);
     let (ours, theirs) = (set.clone(), ss.clone());
-    archstone_sketch::Merge::merge(&mut set, &ours).unwrap();
-    archstone_sketch::Merge::merge(&mut ss, &theirs).unwrap();
+    set.merge(&ours).unwrap();
+    ss.merge(&theirs).unwrap();
+}
+
+#[test]
+fn merged_tables_stop_at_their_maximum_cell_by_cell() {
+    fn check<C: Counter>(make: impl Fn() -> CountMin<C>) {
+        let (mut a, mut b) = (make(), make());
+        for item in 0..200_u64 {
+            a.add_n(&item, item);
+            b.add_n(&item, if item % 3 == 0 { C::MAX.get() - 40 } else { item });
+        }
+        let apart: Vec<[u64; 2]> =
+            (0..200_u64).map(|i| [&a, &b].map(|s| s.count(&i).get())).collect();
+        a.merge(&b).unwrap();
+        for (item, [ours, theirs]) in (0..200_u64).zip(apart) {
+            // Cell by cell the sum is at least that of the two estimates; it never wraps below it.
+            let merged = a.count(&item).get();
+            assert!(merged >= ours.saturating_add(theirs).min(C::MAX.get()), "{item}: {merged}");
+        }
+        assert!((0..200_u64).any(|item| a.count(&item) == C::MAX));
+    }
+    check(|| CountMin::<u32>::new(4, 1 << 10).unwrap());
+    check(|| CountMin::<u32>::new(3, 1 << 10).unwrap().conservative());
+    check(|| CountMin::<u32>::lines(1 << 7).unwrap());
+    check(|| CountMin::<u64>::new(4, 1 << 10).unwrap());
+    check(|| CountMin::<u64>::lines(1 << 7).unwrap());
 }
 
 #[test]

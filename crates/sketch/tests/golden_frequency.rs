@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use archstone_sketch::frequency::FrequentItems;
 use archstone_sketch::wire::datasketches::{DsCountMin, DsItem};
+use archstone_sketch::wire::murmur3::murmur3_x64_128;
 use common::mix;
 use serde_json::Value;
 use testkit::golden;
@@ -140,6 +141,31 @@ fn count_min_of_cpp_answers_as_there_and_the_same_input_gives_the_same_bytes() {
         assert_eq!(ours.to_datasketches(), bytes, "built from {input}");
     }
     assert!(asked >= 468 && built > 1000, "{asked} asked, {built} added");
+}
+
+#[test]
+fn the_rows_of_count_min_are_hashed_with_the_seeds_of_cpp() {
+    let Some(vectors) = vectors("count_min_row_seeds") else { return };
+    const BUCKETS: u32 = 1 << 16;
+    for (seed, row_seeds) in vectors[0]["seeds"].as_object().unwrap() {
+        let row_seeds: Vec<u64> = row_seeds
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s.as_str().unwrap().parse().unwrap())
+            .collect();
+        let mut sketch =
+            DsCountMin::new(row_seeds.len() as u8, BUCKETS, seed.parse().unwrap()).unwrap();
+        sketch.add("an item", 1.0).unwrap();
+        let image = sketch.to_datasketches();
+        let cells = &image[image.len() - 8 * BUCKETS as usize * row_seeds.len()..];
+        let set = cells.chunks(8).enumerate().filter(|(_, cell)| cell != &[0; 8]).map(|(at, _)| at);
+        let expected = row_seeds.iter().enumerate().map(|(row, &row_seed)| {
+            let column = murmur3_x64_128(b"an item", row_seed).0 % u64::from(BUCKETS);
+            row * BUCKETS as usize + column as usize
+        });
+        assert!(set.eq(expected), "seed {seed}");
+    }
 }
 
 #[test]

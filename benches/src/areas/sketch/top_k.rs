@@ -15,7 +15,7 @@ use crate::areas::{Area, Run};
 use crate::measure::{Race, Runner};
 use crate::memory::{self, Used};
 use crate::row::{Better, Row, Side, Subject, Unit};
-use crate::workload::{count, words, zipf_keys};
+use crate::workload::{count, nasa_day, words, zipf_keys};
 
 const K: usize = 100;
 const EVENTS: usize = 4 << 20;
@@ -36,6 +36,11 @@ pub(super) fn entries(area: &mut Area) {
     stream::<str>(area, "sketch.P4/words".to_owned(), goals, |_| {
         let words = words().map_err(|error| format!("testdata: {error}"))?;
         Ok((format!("top {K} of 577,155 words of War and Peace"), words))
+    });
+    stream::<str>(area, "sketch.P4/log".to_owned(), goals, |_| {
+        let day = nasa_day().map_err(|error| format!("testdata: {error}"))?;
+        let paths = day.into_iter().map(|request| request.path).collect();
+        Ok((format!("top {K} of 30,969 paths of a web server's log"), paths))
     });
     area.rows("sketch.P4/words/allocations", |_| vec![allocations_on_hit()]);
     let goals = Goals { peers: 0.0, exact: 0.0, quality: false };

@@ -35,8 +35,6 @@ pub struct CountMin<C: Counter = u32> {
     /// Logarithm of the width (rows) or of the number of lines.
     lg: u32,
     depth: u32,
-    /// `layout`, `update` and `depth` in one, for the branch of the fast path.
-    four_plain_rows: bool,
     seed: u64,
     total: u64,
 }
@@ -144,38 +142,51 @@ impl<C: Counter> CountMin<C> {
         Self::of(table, (layout, Update::Plain, lg, depth), 0, 0)
     }
 
-    const fn of(table: Table<C>, shape: Shape, seed: u64, total: u64) -> Self {
+    fn of(table: Table<C>, shape: Shape, seed: u64, total: u64) -> Self {
         let (layout, update, lg, depth) = shape;
-        let four_plain_rows = matches!(shape, (Layout::Rows, Update::Plain, _, 4));
-        Self { table, layout, update, lg, depth, four_plain_rows, seed, total }
+        let usual = seed == 0 && matches!(shape, (Layout::Rows, Update::Plain, _, 4));
+        let table = table.usual(usual);
+        Self { table, layout, update, lg, depth, seed, total }
     }
 
     /// The same shape with conservative updates; what was counted so far is kept.
     #[must_use]
-    pub const fn conservative(mut self) -> Self {
-        self.update = Update::Conservative;
-        self.four_plain_rows = false;
-        self
+    pub fn conservative(self) -> Self {
+        let shape = (self.layout, Update::Conservative, self.lg, self.depth);
+        Self::of(self.table, shape, self.seed, self.total)
     }
 
     /// The same shape under another hash seed, emptied.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.clear();
-        self.seed = seed;
-        self
+        Self::of(self.table, (self.layout, self.update, self.lg, self.depth), seed, 0)
     }
 
     /// Adds one of `item`.
-    #[inline]
+    #[inline(always)]
     pub fn add<Q: Item + ?Sized>(&mut self, item: &Q) {
-        self.add_hash(item.digest(self.seed), 1);
+        self.add_n(item, 1);
     }
 
     /// Adds `n` of `item`.
-    #[inline]
+    #[inline(always)]
     pub fn add_n<Q: Item + ?Sized>(&mut self, item: &Q, n: u64) {
-        self.add_hash(item.digest(self.seed), n);
+        match &mut self.table {
+            // The usual form alone is worth the caller's registers.
+            Table::Fours(cells) => {
+                let (hash, weight) = (item.digest(0), C::clamp_from(n));
+                for (row, cell) in four_cells(hash, cells.len()).into_iter().enumerate() {
+                    if cells[cell].add_wrapping(weight) {
+                        return self.add_full(hash, n, row);
+                    }
+                }
+                if self.total.add_wrapping(n) {
+                    self.total_full();
+                }
+            }
+            _ => self.add_hash(item.digest(self.seed), n),
+        }
     }
 
     /// Adds one of each.
@@ -187,19 +198,15 @@ impl<C: Counter> CountMin<C> {
     }
 
     /// Adds `n` of the item whose [`digest`](Item::digest) under this sketch's seed is `hash`.
-    #[inline]
+    #[inline(never)]
     pub fn add_hash(&mut self, hash: u64, n: u64) {
         self.total = self.total.saturating_add(n);
         let n = C::clamp_from(n);
         let lg = self.lg;
         match &mut self.table {
-            // The usual shape alone is worth the caller's registers.
-            Table::Rows(cells) if self.four_plain_rows => {
-                for cell in four_columns(hash, lg) {
-                    cells[cell] = cells[cell].plus(n);
-                }
+            Table::Fours(cells) | Table::Rows(cells) => {
+                add_rows(cells, (self.update, lg, self.depth), hash, n);
             }
-            Table::Rows(cells) => add_rows(cells, (self.update, lg, self.depth), hash, n),
             Table::Lines(lines) => {
                 let (line, cells) = line_cells::<C>(hash, lg);
                 add_line(lines[line].cells_mut(), self.update, cells, n);
@@ -207,21 +214,43 @@ impl<C: Counter> CountMin<C> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    const fn total_full(&mut self) {
+        self.total = u64::MAX;
+    }
+
+    /// Goes on where a cell of four rows was found to wrap around.
+    #[cold]
+    #[inline(never)]
+    fn add_full(&mut self, hash: u64, n: u64, row: usize) {
+        self.total = self.total.saturating_add(n);
+        let Table::Fours(cells) = &mut self.table else { return };
+        let [full, rest @ ..] = &four_cells(hash, cells.len())[row..] else { return };
+        cells[*full] = C::MAX;
+        for &cell in rest {
+            cells[cell] = cells[cell].plus(C::clamp_from(n));
+        }
+    }
+
     /// The estimate: at least the truth. [`Counter::MAX`] means "at least".
-    #[inline]
+    #[inline(always)]
     pub fn count<Q: Item + ?Sized>(&self, item: &Q) -> C {
-        self.count_hash(item.digest(self.seed))
+        match &self.table {
+            Table::Fours(cells) => {
+                let at = four_cells(item.digest(0), cells.len());
+                let [a, b, c, d] = at.map(|cell| cells[cell]);
+                a.min(b).min(c.min(d))
+            }
+            _ => self.count_hash(item.digest(self.seed)),
+        }
     }
 
     /// [`count`](Self::count) by [`digest`](Item::digest).
-    #[inline]
+    #[inline(never)]
     pub fn count_hash(&self, hash: u64) -> C {
         match &self.table {
-            Table::Rows(cells) if self.depth == 4 => {
-                let [a, b, c, d] = four_columns(hash, self.lg).map(|cell| cells[cell]);
-                a.min(b).min(c.min(d))
-            }
-            Table::Rows(cells) => least(cells, self.lg, self.depth, hash),
+            Table::Fours(cells) | Table::Rows(cells) => least(cells, self.lg, self.depth, hash),
             Table::Lines(lines) => {
                 let (line, cells) = line_cells::<C>(hash, self.lg);
                 let [a, b, c, d] = cells.map(|cell| lines[line].cells()[cell]);
@@ -358,31 +387,41 @@ const fn cells<C: Counter>(layout: Layout, lg: u32, depth: u32) -> usize {
     }
 }
 
-/// The cells of rows 2 j and 2 j + 1: the halves of the hash for the first two, then the halves of
-/// the folded products of the hash with odd constants. So a pair of items that meets in some rows
-/// has no reason to meet in the others, and two rows cost one multiplication.
+/// Bits for further rows: the hash, then its folded products with odd constants. So a pair of items
+/// that meets in some rows has no reason to meet in the others.
 #[inline(always)]
-const fn two_columns(hash: u64, j: u32, lg: u32) -> [usize; 2] {
-    let word = if j == 0 {
-        hash
+const fn word(hash: u64, j: u32) -> u64 {
+    if j == 0 {
+        return hash;
+    }
+    let product = (hash as u128).wrapping_mul(WORDS[j as usize] as u128);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// The cell of an item in `row`: its column is a quarter of a [`word`], in tables wider than 2^16
+/// half of one. Rows are interleaved: the cells of one column are neighbours.
+const fn cell_in(hash: u64, row: u32, lg: u32, depth: u32) -> usize {
+    let bits = if lg <= 16 {
+        word(hash, row / 4) >> (16 * (row % 4))
     } else {
-        let product = (hash as u128).wrapping_mul(WORDS[j as usize] as u128);
-        product as u64 ^ (product >> 64) as u64
+        word(hash, row / 2) >> (32 * (row % 2))
     };
-    let mask = (1 << lg) - 1;
-    let row = 2 * j as usize;
-    [row << lg | word as usize & mask, (row + 1) << lg | (word >> 32) as usize & mask]
+    (bits as usize & ((1 << lg) - 1)) * depth as usize + row as usize
 }
 
+/// [`cell_in`] of rows 0 to 3 of four, in a table of `cells` cells, a power of two: masked last, so
+/// that the compiler sees that no index is too large.
 #[inline(always)]
-const fn four_columns(hash: u64, lg: u32) -> [usize; 4] {
-    let ([a, b], [c, d]) = (two_columns(hash, 0, lg), two_columns(hash, 1, lg));
-    [a, b, c, d]
-}
-
-/// The cell of an item in `row`.
-const fn column(hash: u64, row: u32, lg: u32) -> usize {
-    two_columns(hash, row / 2, lg)[row as usize % 2]
+const fn four_cells(hash: u64, cells: usize) -> [usize; 4] {
+    let mask = cells.wrapping_sub(1);
+    let [a, b, c, d] = if mask >> 18 == 0 {
+        [hash, hash >> 16, hash >> 32, hash >> 48]
+    } else {
+        let word = word(hash, 1);
+        [hash, hash >> 32, word, word >> 32]
+    };
+    let (a, b, c, d) = (a as usize, b as usize, c as usize, d as usize);
+    [a << 2 & mask, (b << 2 | 1) & mask, (c << 2 | 2) & mask, (d << 2 | 3) & mask]
 }
 
 /// The line and one cell in each of its quarters.
@@ -400,16 +439,15 @@ const fn line_cells<C: Counter>(hash: u64, lg: u32) -> (usize, [usize; 4]) {
     (line as usize, cells)
 }
 
-#[inline(never)]
 fn add_rows<C: Counter>(cells: &mut [C], shape: (Update, u32, u32), hash: u64, n: C) {
     let (update, lg, depth) = shape;
     if update == Update::Plain {
         for row in 0..depth {
-            let cell = &mut cells[column(hash, row, lg)];
+            let cell = &mut cells[cell_in(hash, row, lg, depth)];
             *cell = cell.plus(n);
         }
     } else if depth == 4 {
-        let at = four_columns(hash, lg);
+        let at = four_cells(hash, cells.len());
         let [a, b, c, d] = at.map(|cell| cells[cell]);
         let raised = a.min(b).min(c.min(d)).plus(n);
         for (cell, old) in at.into_iter().zip([a, b, c, d]) {
@@ -418,7 +456,7 @@ fn add_rows<C: Counter>(cells: &mut [C], shape: (Update, u32, u32), hash: u64, n
     } else {
         let raised = least(cells, lg, depth, hash).plus(n);
         for row in 0..depth {
-            let cell = &mut cells[column(hash, row, lg)];
+            let cell = &mut cells[cell_in(hash, row, lg, depth)];
             *cell = raised.max(*cell);
         }
     }
@@ -441,8 +479,8 @@ fn add_line<C: Counter>(line: &mut [C], update: Update, cells: [usize; 4], n: C)
 }
 
 fn least<C: Counter>(cells: &[C], lg: u32, depth: u32, hash: u64) -> C {
-    let first = cells[column(hash, 0, lg)];
-    (1..depth).map(|row| cells[column(hash, row, lg)]).fold(first, C::min)
+    let first = cells[cell_in(hash, 0, lg, depth)];
+    (1..depth).map(|row| cells[cell_in(hash, row, lg, depth)]).fold(first, C::min)
 }
 
 impl<C: Counter> Merge for CountMin<C> {

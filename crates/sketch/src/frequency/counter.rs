@@ -19,6 +19,17 @@ pub trait Counter:
     /// `self + more`, at most [`MAX`](Counter::MAX).
     fn plus(self, more: Self) -> Self;
 
+    /// Adds and says whether it wrapped around: one instruction on memory and a branch that is never
+    /// taken, in place of a load, a conditional move and a store.
+    #[doc(hidden)]
+    fn add_wrapping(&mut self, more: Self) -> bool;
+
+    /// Adds `theirs` cell by cell.
+    #[doc(hidden)]
+    fn add_cells(ours: &mut [Self], theirs: &[Self]) {
+        add_each(ours, theirs);
+    }
+
     /// The count.
     #[inline(always)]
     fn get(self) -> u64 {
@@ -49,6 +60,18 @@ impl Counter for u32 {
     fn plus(self, more: Self) -> Self {
         self.saturating_add(more)
     }
+
+    #[inline(always)]
+    fn add_wrapping(&mut self, more: Self) -> bool {
+        let wrapped;
+        (*self, wrapped) = self.overflowing_add(more);
+        wrapped
+    }
+
+    #[inline]
+    fn add_cells(ours: &mut [Self], theirs: &[Self]) {
+        super::add::add_u32(ours, theirs);
+    }
 }
 
 impl Counter for u64 {
@@ -61,12 +84,22 @@ impl Counter for u64 {
     fn plus(self, more: Self) -> Self {
         self.saturating_add(more)
     }
+
+    #[inline(always)]
+    fn add_wrapping(&mut self, more: Self) -> bool {
+        let wrapped;
+        (*self, wrapped) = self.overflowing_add(more);
+        wrapped
+    }
 }
 
 /// The cells of a table: rows as one slice, or lines that start on a cache line each, so that 64
 /// bytes are one miss.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Table<C: Counter> {
+    /// Four rows, plain updates, the default seed, the usual form: its own variant, so that one
+    /// look says all of it.
+    Fours(Box<[C]>),
     Rows(Box<[C]>),
     Lines(Box<[Aligned<C::Line>]>),
 }
@@ -84,10 +117,19 @@ impl<C: Counter> Table<C> {
         Self::Lines(alloc::vec![Aligned(C::EMPTY); lines].into())
     }
 
+    /// The same cells, in the usual form or not.
+    pub(super) fn usual(self, usual: bool) -> Self {
+        match self {
+            Self::Fours(cells) | Self::Rows(cells) if usual => Self::Fours(cells),
+            Self::Fours(cells) | Self::Rows(cells) => Self::Rows(cells),
+            Self::Lines(lines) => Self::Lines(lines),
+        }
+    }
+
     /// All cells in their order.
     pub(super) fn cells(&self) -> impl Iterator<Item = C> + '_ {
         let (rows, lines): (&[C], &[Aligned<C::Line>]) = match self {
-            Self::Rows(cells) => (cells, &[]),
+            Self::Fours(cells) | Self::Rows(cells) => (cells, &[]),
             Self::Lines(lines) => (&[], lines),
         };
         rows.iter().chain(lines.iter().flat_map(|line| line.0.as_ref())).copied()
@@ -95,7 +137,7 @@ impl<C: Counter> Table<C> {
 
     fn cells_mut(&mut self) -> impl Iterator<Item = &mut C> {
         let (rows, lines): (&mut [C], &mut [Aligned<C::Line>]) = match self {
-            Self::Rows(cells) => (cells, &mut []),
+            Self::Fours(cells) | Self::Rows(cells) => (cells, &mut []),
             Self::Lines(lines) => (&mut [], lines),
         };
         rows.iter_mut().chain(lines.iter_mut().flat_map(|line| line.0.as_mut()))
@@ -103,10 +145,12 @@ impl<C: Counter> Table<C> {
 
     pub(super) fn add_table(&mut self, other: &Self) {
         match (self, other) {
-            (Self::Rows(ours), Self::Rows(theirs)) => add_cells(ours, theirs),
+            (Self::Fours(ours), Self::Fours(theirs)) | (Self::Rows(ours), Self::Rows(theirs)) => {
+                C::add_cells(ours, theirs);
+            }
             (Self::Lines(ours), Self::Lines(theirs)) => {
                 for (ours, theirs) in ours.iter_mut().zip(theirs) {
-                    add_cells(ours.0.as_mut(), theirs.0.as_ref());
+                    add_each(ours.0.as_mut(), theirs.0.as_ref());
                 }
             }
             _ => debug_assert!(false, "tables of one layout"),
@@ -115,7 +159,7 @@ impl<C: Counter> Table<C> {
 
     pub(super) fn clear(&mut self) {
         match self {
-            Self::Rows(cells) => cells.fill(C::default()),
+            Self::Fours(cells) | Self::Rows(cells) => cells.fill(C::default()),
             Self::Lines(lines) => lines.fill(Aligned(C::EMPTY)),
         }
     }
@@ -128,7 +172,7 @@ impl<C: Counter> Table<C> {
 
     pub(super) const fn memory(&self) -> usize {
         match self {
-            Self::Rows(cells) => cells.len() * size_of::<C>(),
+            Self::Fours(cells) | Self::Rows(cells) => cells.len() * size_of::<C>(),
             Self::Lines(lines) => lines.len() * 64,
         }
     }
@@ -167,7 +211,9 @@ impl<L> Aligned<L> {
     }
 }
 
-fn add_cells<C: Counter>(ours: &mut [C], theirs: &[C]) {
+/// Adds cell by cell. Inlined into code for a CPU, it becomes that CPU's vectors.
+#[inline(always)]
+pub(super) fn add_each<C: Counter>(ours: &mut [C], theirs: &[C]) {
     for (a, b) in ours.iter_mut().zip(theirs) {
         *a = a.plus(*b);
     }

@@ -14,6 +14,7 @@
 //! | ... as Redis' TOPK has it | [`HeavyKeeper`] |
 //! | all counts exactly, memory as it comes | [`Exact`] |
 
+mod add;
 mod count_min;
 mod count_sketch;
 mod counter;

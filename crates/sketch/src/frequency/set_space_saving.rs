@@ -8,6 +8,7 @@ use archstone_core::bytes::{DecodeError, Reader, Why, Writer};
 use archstone_core::hash::mix;
 
 use super::hitter::{Hitter, largest};
+use crate::item::digest;
 use crate::wire::serde_as_wire;
 use crate::{Bounds, Incompatible, Item, Key, Merge, ParamError, Wire, kinds};
 
@@ -56,8 +57,8 @@ pub struct SetSpaceSaving<T> {
     total: u64,
 }
 
-/// Slots of a set are in falling order of their counts, so the smallest is the last, and the most
-/// frequent ones share the cache line of the tags.
+/// The last slot has the smallest count (an empty one while there is any); the others are in no order,
+/// so that a hit is an addition and nothing else. While a set is not full, what it holds comes first.
 #[derive(Clone, Debug)]
 #[repr(C)]
 struct Set<T> {
@@ -143,7 +144,7 @@ impl<T: Key> SetSpaceSaving<T> {
     }
 
     /// Adds one of `item`; returns the item that lost its slot to it.
-    #[inline]
+    #[inline(always)]
     pub fn add<Q>(&mut self, item: &Q) -> Option<T>
     where
         T: Borrow<Q>,
@@ -153,48 +154,94 @@ impl<T: Key> SetSpaceSaving<T> {
     }
 
     /// Adds `n` of `item`; returns the item that lost its slot to it.
-    #[inline]
+    #[inline(always)]
     pub fn add_n<Q>(&mut self, item: &Q, n: u64) -> Option<T>
     where
         T: Borrow<Q>,
         Q: Item + Eq + ToOwned<Owned = T> + ?Sized,
     {
         self.total = self.total.saturating_add(n);
-        let (set, tag) = self.place(item.digest(self.seed));
-        let set = &mut self.sets[set];
-        if let Some(way) = set.way_of(tag, item) {
-            let Set { tags, slots } = set;
-            slots[way].count = slots[way].count.saturating_add(n);
-            // The first slot compares with itself: one branch, hardly ever taken, in place of two of
-            // which one cannot be predicted.
-            if slots[way].count > slots[way.saturating_sub(1)].count {
-                rise(tags, slots, way);
-            }
+        let (at, tag) = self.place(digest(item, self.seed));
+        let set = &mut self.sets[at];
+        if !T::WORD {
+            return match set.way_of(tag, item) {
+                Some(way) => self.hit(at, way, n),
+                None => self.miss(item, (at, tag), n),
+            };
+        }
+        // Whether an item is there nobody foresees, so hits and newcomers that are turned away, which
+        // are nearly all events, take one path without a branch between them: the slot that the tags
+        // point at gets n or 0.
+        let equal = set.equal(tag);
+        let way = (equal.trailing_zeros() / 8) as usize & LAST;
+        let hit = (equal != 0) & (set.slots[way].item.borrow() == item);
+        self.coin = toss(self.coin);
+        let turned_away = (equal == 0)
+            & (self.admission == Admission::Randomized)
+            & !takes_over(self.coin, n, set.slots[LAST].count);
+        // They exclude each other. The compiler makes two branches of an "or", one of an "xor".
+        if turned_away ^ (hit & (way != LAST)) {
+            let slot = &mut set.slots[way];
+            slot.count = slot.count.saturating_add(if hit { n } else { 0 });
             return None;
         }
+        match set.way_of(tag, item) {
+            Some(way) => self.hit(at, way, n),
+            None => self.admit(item, (at, tag), n),
+        }
+    }
+
+    #[inline(always)]
+    fn hit(&mut self, at: usize, way: usize, n: u64) -> Option<T> {
+        let set = &mut self.sets[at];
+        set.slots[way].count = set.slots[way].count.saturating_add(n);
+        if way == LAST {
+            set.settle();
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn miss<Q>(&mut self, item: &Q, (at, tag): (usize, u8), n: u64) -> Option<T>
+    where
+        T: Borrow<Q>,
+        Q: Item + Eq + ToOwned<Owned = T> + ?Sized,
+    {
+        self.coin = toss(self.coin);
+        let count = self.sets[at].slots[LAST].count;
+        if self.admission == Admission::Randomized && !takes_over(self.coin, n, count) {
+            return None;
+        }
+        self.admit(item, (at, tag), n)
+    }
+
+    /// The rest of [`add_n`](Self::add_n): `item` has no slot in its set; it takes the last one, or,
+    /// when unbiased and the coin is against it, raises its count.
+    #[inline(never)]
+    fn admit<Q>(&mut self, item: &Q, (at, tag): (usize, u8), n: u64) -> Option<T>
+    where
+        T: Borrow<Q>,
+        Q: Item + Eq + ToOwned<Owned = T> + ?Sized,
+    {
         if n == 0 {
             return None;
         }
-        let Set { tags, slots } = set;
-        let last = &mut slots[LAST];
+        let set = &mut self.sets[at];
+        let last = &mut set.slots[LAST];
         let count = last.count;
         let mut expelled = None;
         if count == 0 {
             last.item = item.to_owned();
-            *tags = with_tag(*tags, LAST, tag);
-        } else if takes_over(&mut self.coin, n, count) {
+            set.tags = with_tag(set.tags, LAST, tag);
+        } else if takes_over(self.coin, n, count) {
             last.error = count;
             expelled = Some(core::mem::replace(&mut last.item, item.to_owned()));
-            *tags = with_tag(*tags, LAST, tag);
-        } else if self.admission == Admission::Unbiased {
-            last.error = last.error.saturating_add(n);
+            set.tags = with_tag(set.tags, LAST, tag);
         } else {
-            return None;
+            last.error = last.error.saturating_add(n);
         }
         last.count = count.saturating_add(n);
-        if slots[LAST].count > slots[LAST - 1].count {
-            rise(tags, slots, LAST);
-        }
+        set.settle();
         expelled
     }
 
@@ -206,7 +253,7 @@ impl<T: Key> SetSpaceSaving<T> {
         T: Borrow<Q>,
         Q: Item + Eq + ?Sized,
     {
-        let (set, tag) = self.place(item.digest(self.seed));
+        let (set, tag) = self.place(digest(item, self.seed));
         let set = &self.sets[set];
         let floor = set.slots[LAST].count as f64;
         let slack = if floor > 0.0 { (floor + 1.0) * 8.0 } else { 0.0 };
@@ -226,7 +273,7 @@ impl<T: Key> SetSpaceSaving<T> {
         T: Borrow<Q>,
         Q: Item + Eq + ?Sized,
     {
-        let (set, tag) = self.place(item.digest(self.seed));
+        let (set, tag) = self.place(digest(item, self.seed));
         let set = &self.sets[set];
         set.way_of(tag, item).map(|way| set.slots[way].hitter())
     }
@@ -326,6 +373,30 @@ impl<T> Set<T> {
         self.slots.iter().take_while(|slot| slot.count > 0)
     }
 
+    /// Makes the last slot the smallest again, after its count has grown.
+    #[inline(never)]
+    fn settle(&mut self) {
+        let mut least = LAST;
+        for way in (0..LAST).rev() {
+            // The first of the equal ones, so that empty slots stay at the end.
+            if self.slots[way].count < self.slots[LAST].count
+                && self.slots[way].count <= self.slots[least].count
+            {
+                least = way;
+            }
+        }
+        let (a, b) = ((self.tags >> (8 * least)) as u8, (self.tags >> (8 * LAST)) as u8);
+        self.tags = with_tag(with_tag(self.tags, least, b), LAST, a);
+        self.slots.swap(least, LAST);
+    }
+
+    /// The high bit of every byte that is `tag`; above a true one it may be set for another tag too.
+    #[inline(always)]
+    const fn equal(&self, tag: u8) -> u64 {
+        let differ = self.tags ^ LOW.wrapping_mul(tag as u64);
+        differ.wrapping_sub(LOW) & !differ & HIGH
+    }
+
     /// The slot that holds `item`: all eight tags at once, then the item itself.
     #[inline(always)]
     fn way_of<Q>(&self, tag: u8, item: &Q) -> Option<usize>
@@ -333,9 +404,7 @@ impl<T> Set<T> {
         T: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        let differ = self.tags ^ LOW.wrapping_mul(tag.into());
-        // A high bit for every zero byte; above a true one also for a byte of 1, another tag's.
-        let mut equal = differ.wrapping_sub(LOW) & !differ & HIGH;
+        let mut equal = self.equal(tag);
         while equal != 0 {
             let way = (equal.trailing_zeros() / 8) as usize & LAST;
             if self.slots[way].item.borrow() == item {
@@ -358,33 +427,17 @@ const fn with_tag(tags: u64, way: usize, tag: u8) -> u64 {
     tags & !(0xFF << (8 * way)) | (tag as u64) << (8 * way)
 }
 
-/// Restores the falling order after the count of `way` has grown.
-#[inline]
-fn rise<T>(tags: &mut u64, slots: &mut [Slot<T>; WAYS], way: usize) {
-    let mut to = way - 1;
-    while to > 0 && slots[way].count > slots[to - 1].count {
-        to -= 1;
-    }
-    // A swap, not a rotation, is enough among equal counts, and they are the usual case.
-    if slots[to].count == slots[way - 1].count {
-        slots.swap(to, way);
-        let (a, b) = ((*tags >> (8 * to)) as u8, (*tags >> (8 * way)) as u8);
-        *tags = with_tag(with_tag(*tags, to, b), way, a);
-    } else {
-        slots[to..=way].rotate_right(1);
-        let mut bytes = tags.to_le_bytes();
-        bytes[to..=way].rotate_right(1);
-        *tags = u64::from_le_bytes(bytes);
-    }
+/// The next state of the coin: a linear congruential generator of full period (Knuth's multiplier),
+/// of which only the upper bits are looked at.
+#[inline(always)]
+const fn toss(coin: u64) -> u64 {
+    coin.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
 }
 
-/// True with probability `n / (count + n)`.
-#[inline]
-fn takes_over(coin: &mut u64, n: u64, count: u64) -> bool {
-    *coin = coin.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let product = u128::from(*coin).wrapping_mul(u128::from(*coin ^ 0xD6E8_FEB8_6659_FD93));
-    let random = product as u64 ^ (product >> 64) as u64;
-    let product = u128::from(random) * u128::from(count.saturating_add(n));
+/// True with probability `n / (count + n)`; always when the count is 0, never when n is.
+#[inline(always)]
+fn takes_over(coin: u64, n: u64, count: u64) -> bool {
+    let product = u128::from(coin) * u128::from(count.saturating_add(n));
     ((product >> 64) as u64) < n
 }
 
@@ -396,49 +449,83 @@ impl<T: Key> Merge for SetSpaceSaving<T> {
         Incompatible::unless_equal("capacity", self.capacity() as u64, other.capacity() as u64)?;
         Incompatible::unless_equal("admission", self.admission as u64, other.admission as u64)?;
         Incompatible::unless_equal("seed", self.seed, other.seed)?;
-        for set in 0..self.sets.len() {
-            let ours = core::mem::take(&mut self.sets[set]);
-            let ours = ours.slots.into_iter().filter(|slot| slot.count > 0);
-            let mut all: Vec<Slot<T>> = Vec::with_capacity(2 * WAYS);
-            all.extend(ours);
-            for theirs in other.sets[set].used() {
-                match all.iter_mut().find(|slot| slot.item == theirs.item) {
-                    Some(slot) => {
-                        let sure = slot.sure().saturating_add(theirs.sure());
-                        slot.count = slot.count.saturating_add(theirs.count);
-                        slot.error = slot.count.saturating_sub(sure);
-                    }
-                    None => all.push(theirs.clone()),
-                }
-            }
-            all.sort_by_key(|slot| Reverse(slot.count));
+        for (at, theirs) in other.sets.iter().enumerate() {
             match self.admission {
-                Admission::Randomized => all.truncate(WAYS),
-                Admission::Unbiased => {
-                    while all.len() > WAYS {
-                        self.join_smallest(&mut all);
-                    }
-                }
+                Admission::Randomized => self.sets[at].take_largest(theirs),
+                Admission::Unbiased => self.join(at, theirs),
             }
-            self.fill(set, all);
         }
         self.total = self.total.saturating_add(other.total);
         Ok(())
     }
 }
 
+impl<T: Key> Set<T> {
+    /// The eight largest of both sets.
+    fn take_largest(&mut self, other: &Self) {
+        let mut new = [0; WAYS];
+        let mut news = 0;
+        for (way, theirs) in other.used().enumerate() {
+            match self.way_of((other.tags >> (8 * way)) as u8, &theirs.item) {
+                Some(at) => self.slots[at].add(theirs),
+                None => {
+                    new[news] = way;
+                    news += 1;
+                }
+            }
+        }
+        self.settle();
+        for &way in &new[..news] {
+            let theirs = &other.slots[way];
+            if theirs.count > self.slots[LAST].count {
+                self.slots[LAST] = theirs.clone();
+                self.tags = with_tag(self.tags, LAST, (other.tags >> (8 * way)) as u8);
+                self.settle();
+            }
+        }
+    }
+}
+
+impl<T> Slot<T> {
+    /// Adds the counts, and what is certain of them.
+    const fn add(&mut self, other: &Self) {
+        let sure = self.sure().saturating_add(other.sure());
+        self.count = self.count.saturating_add(other.count);
+        self.error = self.count.saturating_sub(sure);
+    }
+}
+
 impl<T: Key> SetSpaceSaving<T> {
+    /// All of both sets, the two smallest becoming one until eight are left.
+    fn join(&mut self, set: usize, theirs: &Set<T>) {
+        let ours = core::mem::take(&mut self.sets[set]);
+        let mut all = Vec::with_capacity(2 * WAYS);
+        all.extend(ours.slots.into_iter().filter(|slot| slot.count > 0));
+        for theirs in theirs.used() {
+            match all.iter_mut().find(|slot: &&mut Slot<T>| slot.item == theirs.item) {
+                Some(slot) => slot.add(theirs),
+                None => all.push(theirs.clone()),
+            }
+        }
+        all.sort_by_key(|slot| Reverse(slot.count));
+        while all.len() > WAYS {
+            self.join_smallest(&mut all);
+        }
+        self.fill(set, all);
+    }
+
     fn join_smallest(&mut self, slots: &mut Vec<Slot<T>>) {
         let (Some(a), Some(b)) = (slots.pop(), slots.pop()) else { return };
+        self.coin = toss(self.coin);
         let (mut kept, lost) =
-            if takes_over(&mut self.coin, a.count, b.count) { (a, b) } else { (b, a) };
+            if takes_over(self.coin, a.count, b.count) { (a, b) } else { (b, a) };
         kept.count = kept.count.saturating_add(lost.count);
         kept.error = kept.error.saturating_add(lost.count);
         let at = slots.partition_point(|slot| slot.count > kept.count);
         slots.insert(at, kept);
     }
 
-    /// Fills an empty set with at most eight slots in falling order.
+    /// Fills an empty set with at most eight slots, the smallest last.
     fn fill(&mut self, set: usize, slots: Vec<Slot<T>>) {
         for (way, slot) in slots.into_iter().enumerate() {
             let (_, tag) = self.place(slot.item.digest(self.seed));
@@ -498,9 +585,8 @@ impl<T: Key> Wire for SetSpaceSaving<T> {
                 let why = Why::Limit { value: used as u64, limit: WAYS as u64 };
                 return Err(start.error("slots used", why));
             }
-            let mut last = u64::MAX;
             for way in 0..used {
-                let count = input.varint_up_to(last, "count")?;
+                let count = input.varint("count")?;
                 let error = input.varint_up_to(count, "error")?;
                 let start = input.clone();
                 let item = T::read(input)?;
@@ -511,7 +597,10 @@ impl<T: Key> Wire for SetSpaceSaving<T> {
                 }
                 slots[way] = Slot { count, error, item };
                 *tags = with_tag(*tags, way, tag);
-                last = count;
+            }
+            let slots = &sketch.sets[set].slots;
+            if slots.iter().any(|slot| slot.count < slots[LAST].count) {
+                return Err(start.error("counts", Why::Invalid("the smallest is not the last")));
             }
             if sketch.sets[set].tags != tags {
                 return Err(start.error("tags", Why::Invalid("not those of the items")));

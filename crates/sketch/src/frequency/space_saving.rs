@@ -1,7 +1,6 @@
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
-use core::cmp::Reverse;
 
 use archstone_core::bytes::{DecodeError, Reader, Why, Writer};
 
@@ -129,7 +128,7 @@ impl<T: Key> SpaceSaving<T> {
     }
 
     /// Adds `n` of `item`; returns the item that lost its counter to it.
-    #[inline]
+    #[inline(never)]
     pub fn add_n<Q>(&mut self, item: &Q, n: u64) -> Option<T>
     where
         T: Borrow<Q>,
@@ -374,25 +373,36 @@ impl<T: Key> SpaceSaving<T> {
     /// Divides all counts by `2^times`: counts rounded up, what is certain of them down.
     #[cfg(feature = "window")]
     pub(crate) fn halve_counts(&mut self, times: u32) {
-        let mut counters: Vec<_> = core::mem::take(&mut self.entries)
+        let counters = core::mem::take(&mut self.entries)
             .into_iter()
-            .map(|entry| {
-                let count = self.buckets[entry.bucket as usize].count;
-                let (count, error) = super::counter::halved(count, entry.error, times);
-                (entry.item, entry.hash, count, error)
+            .map(|Entry { item, hash, error, bucket, .. }| {
+                let count = self.buckets[bucket as usize].count;
+                let (count, error) = super::counter::halved(count, error, times);
+                Counter { item, hash, count, error, met: true }
             })
             .collect();
-        counters.sort_by_key(|counter| Reverse(counter.2));
         self.refill(counters, super::counter::halved_up(self.total, times));
     }
 
-    /// Replaces the content by counters, the largest counts first.
-    fn refill(&mut self, counters: Vec<(T, u64, u64, u64)>, total: u64) {
+    /// Replaces the content by the largest of `counters`.
+    fn refill(&mut self, mut counters: Vec<Counter<T>>, total: u64) {
         self.clear();
         self.total = total;
+        // What is sorted is one number: the largest count first, then the place, so that the order
+        // among equal counts is the same whatever the sort.
+        let key =
+            |(at, counter): (u32, &Counter<T>)| u128::from(!counter.count) << 32 | u128::from(at);
+        let mut order: Vec<u128> = (0..).zip(&counters).map(key).collect();
+        if order.len() > self.capacity {
+            order.select_nth_unstable(self.capacity);
+            order.truncate(self.capacity);
+        }
+        order.sort_unstable();
         // Falling counts: each is attached at the front, so no walk.
-        for (item, hash, count, error) in counters {
-            self.insert(item, hash, count, error);
+        for key in order {
+            let at = key as u32;
+            let Counter { item, hash, count, error, .. } = &mut counters[at as usize];
+            self.insert(core::mem::take(item), *hash, *count, *error);
         }
     }
 }
@@ -405,29 +415,52 @@ impl<T: Key> Merge for SpaceSaving<T> {
         Incompatible::unless_equal("capacity", self.capacity as u64, other.capacity as u64)?;
         Incompatible::unless_equal("seed", self.seed, other.seed)?;
         let (our_floor, their_floor) = (self.floor(), other.floor());
-        let mut all = Vec::with_capacity(self.len() + other.len());
-        for entry in &self.entries {
-            let ours = self.hitter(entry);
-            let theirs = other.find(entry.hash, &entry.item).map(|at| &other.entries[at]);
-            let (count, error) = theirs.map_or((their_floor, their_floor), |entry| {
-                let hitter = other.hitter(entry);
-                (hitter.count, hitter.error)
-            });
-            let (count, error) = add_pairs((ours.count, ours.error), (count, error));
-            all.push((entry.item.clone(), entry.hash, count, error));
-        }
+        // Ours first, so that our index finds their place among all.
+        let mut all: Vec<Counter<T>> = core::mem::take(&mut self.entries)
+            .into_iter()
+            .map(|Entry { item, hash, error, bucket, .. }| {
+                let count = self.buckets[bucket as usize].count;
+                Counter { item, hash, count, error, met: false }
+            })
+            .collect();
+        let ours = all.len();
         for entry in &other.entries {
-            if self.find(entry.hash, &entry.item).is_none() {
-                let hitter = other.hitter(entry);
-                let theirs = (hitter.count, hitter.error);
-                let (count, error) = add_pairs(theirs, (our_floor, our_floor));
-                all.push((entry.item.clone(), entry.hash, count, error));
+            let theirs = (other.buckets[entry.bucket as usize].count, entry.error);
+            match self.index.find(entry.hash, |at| all[at].item == entry.item) {
+                Some(at) => {
+                    all[at].add(theirs);
+                    all[at].met = true;
+                }
+                None => {
+                    let (item, (count, error)) = (entry.item.clone(), theirs);
+                    let mut counter = Counter { item, hash: entry.hash, count, error, met: true };
+                    counter.add((our_floor, our_floor));
+                    all.push(counter);
+                }
             }
         }
-        all.sort_by_key(|counter| Reverse(counter.2));
-        all.truncate(self.capacity);
-        self.refill(all, self.total.saturating_add(other.total));
+        for counter in all[..ours].iter_mut().filter(|counter| !counter.met) {
+            counter.add((their_floor, their_floor));
+        }
+        let total = self.total.saturating_add(other.total);
+        self.refill(all, total);
         Ok(())
+    }
+}
+
+/// A counter outside the structure: while summaries are merged or halved.
+struct Counter<T> {
+    item: T,
+    hash: u64,
+    count: u64,
+    error: u64,
+    /// Whether the other summary has had its say.
+    met: bool,
+}
+
+impl<T> Counter<T> {
+    fn add(&mut self, other: (u64, u64)) {
+        (self.count, self.error) = add_pairs((self.count, self.error), other);
     }
 }
 

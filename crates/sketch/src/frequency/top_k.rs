@@ -119,7 +119,7 @@ impl<T: Key> TopK<T> {
 
     /// Adds one of `item`; returns the item that lost its counter to it. Its count is gone, so a
     /// caller that keeps something beside each item can let that go too.
-    #[inline]
+    #[inline(always)]
     pub fn add<Q>(&mut self, item: &Q) -> Option<T>
     where
         T: Borrow<Q>,
@@ -129,7 +129,7 @@ impl<T: Key> TopK<T> {
     }
 
     /// Adds `n` of `item`; returns the item that lost its counter to it.
-    #[inline]
+    #[inline(always)]
     pub fn add_n<Q>(&mut self, item: &Q, n: u64) -> Option<T>
     where
         T: Borrow<Q>,

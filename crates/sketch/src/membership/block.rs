@@ -39,6 +39,9 @@ pub struct BlockBloom {
     /// Never empty, at most [`MOST_BLOCKS`].
     pub(super) blocks: Vec<Block>,
     pub(super) kernel: Kernel,
+    /// Whether the seed is 0 and the CPU has AVX2 and BMI2, for the branch of the fast path.
+    /// Invariant: never otherwise.
+    pub(super) usual: bool,
 }
 
 impl BlockBloom {
@@ -69,19 +72,20 @@ impl BlockBloom {
     }
 
     pub(super) fn of(seed: u64, blocks: Vec<Block>) -> Self {
-        Self { seed, blocks, kernel: Kernel::new() }
+        let kernel = Kernel::new();
+        Self { seed, blocks, kernel, usual: kernel.is_avx2() && seed == 0 }
     }
 
     /// Inserts `item`; false when the filter already said "probably" to it.
     #[inline]
     pub fn insert<T: Item + ?Sized>(&mut self, item: &T) -> bool {
-        self.insert_hash(item.digest(self.seed))
+        kernel::insert(self, item)
     }
 
     /// Inserts an item by its hash under [`seed`](BlockBloom::seed) ([`Item::digest`]).
     #[inline]
     pub fn insert_hash(&mut self, hash: u64) -> bool {
-        self.kernel.insert(&mut self.blocks, hash)
+        self.kernel.insert_hash(&mut self.blocks, hash)
     }
 
     /// Inserts all of `items`, their memory fetched ahead.
@@ -97,14 +101,14 @@ impl BlockBloom {
     #[inline]
     #[must_use]
     pub fn contains<T: Item + ?Sized>(&self, item: &T) -> bool {
-        self.contains_hash(item.digest(self.seed))
+        kernel::contains(self, item)
     }
 
     /// Whether the item of this hash under [`seed`](BlockBloom::seed) may have been inserted.
     #[inline]
     #[must_use]
     pub fn contains_hash(&self, hash: u64) -> bool {
-        self.kernel.contains(&self.blocks, hash)
+        self.kernel.contains_hash(&self.blocks, hash)
     }
 
     /// The seed of the hash.

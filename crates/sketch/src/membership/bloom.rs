@@ -126,19 +126,30 @@ impl Bloom {
     }
 
     #[inline]
+    #[allow(unsafe_code, reason = "a check a probe is 14 instructions of 100")]
     pub(super) fn insert_digest(&mut self, digest: Digest) -> bool {
         let mut before = 1;
-        for at in self.shape.positions(digest) {
-            let word = &mut self.words[(at / 64) as usize];
+        let words = &mut *self.words;
+        self.shape.each(digest, |at| {
+            let word = (at / 64) as usize;
+            debug_assert!(word < words.len());
+            // SAFETY: a position is below `shape.bits`, and there are `shape.words()` words, a 64th
+            // of it: `empty` and `wire` make no other filter, and nothing changes either.
+            let word = unsafe { words.get_unchecked_mut(word) };
             before &= *word >> (at % 64);
             *word |= 1 << (at % 64);
-        }
+        });
         before & 1 == 0
     }
 
     #[inline]
+    #[allow(unsafe_code, reason = "as in `insert_digest`")]
     pub(super) fn contains_digest(&self, digest: Digest) -> bool {
-        self.shape.all_set(digest, |i| self.words[i])
+        self.shape.all_set(digest, |word| {
+            debug_assert!(word < self.words.len());
+            // SAFETY: as in `insert_digest`.
+            unsafe { *self.words.get_unchecked(word) }
+        })
     }
 
     #[inline]

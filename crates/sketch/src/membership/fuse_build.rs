@@ -33,8 +33,7 @@ pub(super) fn build<F: Fingerprint, T: Item>(
     for attempt in 0..MOST_ATTEMPTS {
         let seed = attempt_seed(seed, attempt);
         let shorter = attempt % 2 == 1;
-        let mut hashes: Vec<u64> =
-            items.iter().map(|item| item.digest(seed) >> SPARE << SPARE).collect();
+        let mut hashes: Vec<u64> = items.iter().map(|item| item.digest(seed) << SPARE).collect();
         let built = solve(seed, shorter, &hashes).or_else(|| {
             // Equal hashes never peel. Looked for only now: sets come without them mostly, and the
             // sort would cost as much as the build.
@@ -54,11 +53,11 @@ fn solve<F: Fingerprint>(seed: u64, shorter: bool, hashes: &[u64]) -> Option<Bin
     let order = peel(fill(hashes, layout)?, layout, hashes.len())?;
     let mut prints = alloc::vec![F::default(); layout.slots()];
     for &peeled in order.iter().rev() {
-        let places = layout.places(peeled);
+        let places = layout.places(peeled >> SPARE);
         let own = places[(peeled & WHICH) as usize % 3];
         // The place is still 0: it belongs to no item peeled later.
         let others = prints[places[0]] ^ prints[places[1]] ^ prints[places[2]];
-        prints[own] = others ^ F::of(peeled);
+        prints[own] = others ^ F::of(peeled >> SPARE);
     }
     Some(BinaryFuse { seed, len: hashes.len() as u64, shorter, layout, prints })
 }
@@ -68,7 +67,7 @@ fn fill(hashes: &[u64], layout: Layout) -> Option<Vec<Cell>> {
     let mut cells = alloc::vec![0; layout.slots()];
     let mut full = false;
     let mut add = |hash: u64| {
-        for (which, place) in (0..).zip(layout.places(hash)) {
+        for (which, place) in (0..).zip(layout.places(hash >> SPARE)) {
             let cell: &mut Cell = &mut cells[place];
             full |= *cell & COUNT == COUNT;
             *cell = (*cell ^ hash ^ which).wrapping_add(ONE);
@@ -126,7 +125,7 @@ fn peel(mut cells: Vec<Cell>, layout: Layout, items: usize) -> Option<Vec<Cell>>
         }
         order.push(peeled);
         let hash = peeled >> SPARE << SPARE;
-        for (which, place) in (0..).zip(layout.places(hash)) {
+        for (which, place) in (0..).zip(layout.places(hash >> SPARE)) {
             let cell = &mut cells[place];
             *cell = cell.wrapping_sub(ONE) ^ hash ^ which;
             waiting[end] = place as u32;

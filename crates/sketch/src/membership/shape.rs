@@ -2,6 +2,7 @@
 
 use archstone_core::hash::mix;
 
+use crate::item::digest;
 use crate::math::{ceil, exp, log1p, pow};
 use crate::{Incompatible, Item, ParamError};
 
@@ -88,7 +89,7 @@ impl Shape {
 
     #[inline]
     pub(super) fn digest<T: Item + ?Sized>(&self, item: &T) -> Digest {
-        let even = item.digest(self.seed);
+        let even = digest(item, self.seed);
         let odd = if self.wide { item.digest(second_seed(self.seed)) } else { even };
         [even, odd]
     }
@@ -100,6 +101,17 @@ impl Shape {
         let wide = self.wide;
         (0..self.hashes)
             .map(move |_| if wide { probes.step::<true>() } else { probes.step::<false>() })
+    }
+
+    /// Calls `f` with the position of each probe.
+    #[inline(always)]
+    pub(super) fn each(&self, digest: Digest, f: impl FnMut(u64)) {
+        let probes = Probes::new(self, digest);
+        if self.wide {
+            probes.each::<true>(self.hashes, f);
+        } else {
+            probes.each::<false>(self.hashes, f);
+        }
     }
 
     /// Whether all probes are set in the words that `word` returns.
@@ -154,6 +166,19 @@ impl Probes {
             core::mem::swap(&mut self.now, &mut self.next);
         }
         (product >> 64) as u64
+    }
+
+    /// Two at a time: a counter and a branch less for each.
+    #[inline(always)]
+    fn each<const WIDE: bool>(mut self, mut left: u32, mut f: impl FnMut(u64)) {
+        while left >= 2 {
+            f(self.step::<WIDE>());
+            f(self.step::<WIDE>());
+            left -= 2;
+        }
+        if left > 0 {
+            f(self.step::<WIDE>());
+        }
     }
 
     /// Four probes are looked at before each branch: of a half-full filter's absent items 15 in 16

@@ -86,7 +86,7 @@ impl<'a> BlockBloomRef<'a> {
     pub fn contains<T: Item + ?Sized>(&self, item: &T) -> bool {
         let hash = item.digest(self.seed);
         let at = kernel::index(hash, self.blocks.len() / 32) * 32;
-        kernel::contains_plain(&wire::block(&self.blocks[at..at + 32]), hash)
+        kernel::all_set(&wire::block(&self.blocks[at..at + 32]), hash)
     }
 }
 

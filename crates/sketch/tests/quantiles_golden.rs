@@ -144,17 +144,15 @@ fn kll<T: Read>(family: &str) -> usize {
         let again = sketch.to_datasketches();
         check(&Kll::from_datasketches(&again).expect(&what));
         same += usize::from(again == image);
-        if again != image { eprintln!("DIFF {what} {} {} {}", again.len(), image.len(), again.iter().zip(&image).position(|(a,b)| a!=b).unwrap_or(9999)); }
     }
     same
 }
 
 #[test]
 fn kll_images_of_cpp_are_answered_as_there() {
-    // Equal bytes but where ours samples and so has order on the lowest level too.
-    assert_eq!(kll::<f32>("kll_floats"), 8);
-    assert_eq!(kll::<f64>("kll_doubles"), 8);
-    assert_eq!(kll::<String>("kll_strings"), 8);
+    // And written back to the same bytes, but where ours samples and has order on the lowest level.
+    let same = [kll::<f32>("kll_floats"), kll::<f64>("kll_doubles"), kll::<String>("kll_strings")];
+    assert_eq!(same, [9, 9, 9]);
 }
 
 #[test]
@@ -234,7 +232,7 @@ fn tdigest(family: &str, decode: fn(&[u8]) -> TDigest) {
                 // A Pareto value's rank is 1 - 1 / x.
                 let rank = |x: f64| 1.0 - 1.0 / x;
                 let off = (rank(value) - rank(truth)).abs();
-                let allowed = 4.0 * q.mul_add(-q, q) / f64::from(digest.k()).sqrt() + 1.5 / n;
+                let allowed = 8.0 * q.mul_add(-q, q) / f64::from(digest.k()) + 4.0 / n;
                 assert!(off <= allowed, "{what}, {q}: {value} is not {truth}");
             }
         };

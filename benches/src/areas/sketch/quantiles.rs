@@ -271,10 +271,10 @@ fn filled<C: Contender<Value = f64>>(values: &[f64]) -> C {
     sketch
 }
 
-/// Root of the mean square over 16 streams of 2^18 values and 9 ranks each.
+/// Root of the mean square over 64 streams of 2^18 values and 9 ranks each.
 fn rank_error<C: Contender<Value = f64>>() -> Side {
     let (mut sum, mut count) = (0.0, 0.0);
-    for seed in 0..16 {
+    for seed in 0..64 {
         let values = seeded(100 + seed, 1 << 18);
         let mut sorted = values.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
@@ -292,11 +292,10 @@ fn rank_error<C: Contender<Value = f64>>() -> Side {
 
 fn rank_errors() -> Vec<Row> {
     let id = "sketch.P13/rank-error/datasketches";
-    let what = "root mean square error of the rank, 16 streams of 2^18, deciles";
+    let what = "root mean square error of the rank, 64 streams of 2^18, deciles";
     let subject = Subject::new(id, what, Unit::Ratio, Better::Lower);
     let peer = rank_error::<PeerKll<KllFloat<f64>>>();
-    // Not more than a tenth behind: 144 draws have a standard deviation of 6 %.
-    vec![subject.against(rank_error::<Kll<f64>>(), peer, Some(0.9))]
+    vec![subject.against(rank_error::<Kll<f64>>(), peer, Some(1.0))]
 }
 
 /// How far the values at 99.99 % are off: of 4 Mi values, and in the mean of 16 streams of 2^18.
@@ -334,30 +333,31 @@ fn tails() -> Vec<Row> {
     ]
 }
 
-/// The worst relative error over 999 quantiles of numbers from 1e-300 to 1e300.
-fn worst<C: Contender<Value = f64>>() -> Side {
+/// The share of 999 quantiles of numbers from 1e-300 to 1e300 that is off by at most 1 %.
+fn within_alpha<C: Contender<Value = f64>>() -> Side {
     let mut rng = Rng::new(2);
     let mut values: Vec<f64> =
         (0..1 << 18).map(|_| 10_f64.powf(600.0 * rng.unit() - 300.0)).collect();
     let mut sketch = filled::<C>(&values);
     values.sort_unstable_by(f64::total_cmp);
-    let off = |permille: i32| {
-        let q = f64::from(permille) / 1000.0;
+    let mut holds = |permille: &i32| {
+        let q = f64::from(*permille) / 1000.0;
         let truth = values[(q * (values.len() - 1) as f64) as usize];
-        (sketch.quantile(q) / truth - 1.0).abs()
+        // What an exp2 rounds is allowed.
+        (sketch.quantile(q) / truth - 1.0).abs() <= 0.01 + 1e-12
     };
-    Side::new(C::NAME, (1..1000).map(off).fold(0.0, f64::max))
+    Side::new(C::NAME, (1..1000).filter(|permille| holds(permille)).count() as f64 / 999.0)
 }
 
 fn alphas() -> Vec<Row> {
-    let what = "worst relative error of 999 quantiles, 1e-300 to 1e300";
-    let subject = |id: &str| Subject::new(id, what, Unit::Ratio, Better::Lower);
-    // Alpha itself, and what an exp2 rounds.
+    let what = "quantiles off by at most 1 %, of 999, 1e-300 to 1e300";
+    let subject = |id: &str| Subject::new(id, what, Unit::Ratio, Better::Higher);
+    let ours = within_alpha::<DdSketch>();
     vec![
-        subject("sketch.P15/alpha/limit").limit(worst::<DdSketch>(), 0.010_000_001),
+        subject("sketch.P15/alpha/limit").limit(ours.clone(), 1.0),
         subject("sketch.P15/alpha/sketches-ddsketch").against(
-            worst::<DdSketch>(),
-            worst::<DDSketch>(),
+            ours,
+            within_alpha::<DDSketch>(),
             None,
         ),
     ]

@@ -76,10 +76,11 @@ impl DdSketch {
         let shift = i64::from(keys == DatadogKeys::Floor) - whole as i64;
         let mut sketch = Self::empty(index);
         sketch.zero = zero;
-        let span = index.span();
+        // A word for each place: half of one for a byte is within what is allowed.
+        let limits = Limits { span: index.span(), places: message.len() / 2 + 64, shift };
         fields(message, |field, value| match (field, value) {
-            (2, Value::Bytes(store)) => read_store(&mut sketch.positive, store, shift, span),
-            (3, Value::Bytes(store)) => read_store(&mut sketch.negative, store, shift, span),
+            (2, Value::Bytes(store)) => read_store(&mut sketch.positive, store, &limits),
+            (3, Value::Bytes(store)) => read_store(&mut sketch.negative, store, &limits),
             _ => Ok(()),
         })?;
         sketch.n = sketch.weigh().ok_or(wrong("a weight above 2^60"))?;
@@ -120,27 +121,29 @@ fn store_message(store: &Store, keys: DatadogKeys) -> Vec<u8> {
     out.into_vec()
 }
 
-fn read_store(
-    store: &mut Store,
-    message: &[u8],
-    shift: i64,
+/// Where buckets may be.
+struct Limits {
+    /// The buckets of the least and the greatest number.
     span: (i32, i32),
-) -> Result<(), DecodeError> {
+    places: usize,
+    /// From their numbers to ours.
+    shift: i64,
+}
+
+fn read_store(store: &mut Store, message: &[u8], limits: &Limits) -> Result<(), DecodeError> {
     let start = Reader::new(message);
     let wrong = |why| start.error("store", Why::Invalid(why));
-    let (mut least, mut greatest) = (i32::MAX, i32::MIN);
-    let mut add = |store: &mut Store, bucket: i64, value: f64| {
+    let Limits { span, places, shift } = *limits;
+    let add = |store: &mut Store, bucket: i64, value: f64| {
         let n = count(value).ok_or(wrong("a count that is not whole"))?;
         if n == 0 {
             return Ok(());
         }
-        let bucket = i32::try_from(bucket + shift).ok();
-        // A bucket more at both ends: the writer rounds otherwise, or merged.
-        let inside = bucket.filter(|b| (span.0 - 1..=span.1 + 1).contains(b));
-        let bucket = inside.ok_or(wrong("a bucket beyond the numbers"))?.clamp(span.0, span.1);
-        (least, greatest) = (least.min(bucket), greatest.max(bucket));
-        // A word for each 64 buckets between two: half a page a byte is within what is allowed.
-        if i64::from(greatest) - i64::from(least) > 32 * (message.len() as i64 + 64) {
+        // A bucket more at both ends: the writer rounds otherwise.
+        let inside = |bucket: &i32| (span.0 - 1..=span.1 + 1).contains(bucket);
+        let bucket = i32::try_from(bucket + shift).ok().filter(inside);
+        let bucket = bucket.ok_or(wrong("a bucket beyond the numbers"))?.clamp(span.0, span.1);
+        if store.places_with(bucket) > places {
             return Err(wrong("buckets too far apart for so few bytes"));
         }
         store.add(bucket, n);

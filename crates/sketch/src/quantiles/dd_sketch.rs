@@ -121,28 +121,45 @@ impl DdSketch {
     /// Adds one number. `false`, and nothing is added, for NaN, infinity and past a weight of 2^60.
     #[inline]
     pub fn add(&mut self, number: f64) -> bool {
-        self.add_n(number, 1)
+        self.n < MAX_WEIGHT && self.put(number, 1)
     }
 
     /// Adds one number `n` times. `false`, and nothing is added, for NaN, infinity and past a weight
     /// of 2^60.
-    #[inline]
     pub fn add_n(&mut self, number: f64, n: u64) -> bool {
-        let size = number.abs();
-        if !size.is_finite() || n > MAX_WEIGHT - self.n {
+        if n == 0 {
+            return number.is_finite();
+        }
+        n <= MAX_WEIGHT - self.n && self.put(number, n)
+    }
+
+    /// The usual case without a call in it: a normal number that is no new extreme, not at the edge
+    /// of a bucket, on a page that is there.
+    #[inline]
+    fn put(&mut self, number: f64, n: u64) -> bool {
+        let exponent = number.to_bits() >> 52 & 0x7ff;
+        // Neither 0 and what is next to it, nor infinite or NaN, in one comparison. Beside unknown
+        // extremes no number is new.
+        if exponent.wrapping_sub(1) < 0x7fe && !(number < self.min || number > self.max) {
+            if let Some(bucket) = self.index.of_most(number.abs()) {
+                let store = if number > 0.0 { &mut self.positive } else { &mut self.negative };
+                if let Some(count) = store.count(bucket) {
+                    *count += n;
+                    self.n += n;
+                    return true;
+                }
+            }
+        }
+        self.put_any(number, n)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_any(&mut self, number: f64, n: u64) -> bool {
+        if !number.is_finite() {
             return false;
         }
-        if n == 0 {
-            return true;
-        }
-        // With unknown extremes neither holds.
-        if number < self.min {
-            self.min = number + 0.0;
-        }
-        if number > self.max {
-            self.max = number + 0.0;
-        }
-        self.n += n;
+        let size = number.abs();
         if size < f64::MIN_POSITIVE {
             self.zero += n;
         } else if number > 0.0 {
@@ -150,6 +167,13 @@ impl DdSketch {
         } else {
             self.negative.add(self.index.of(size), n);
         }
+        if number < self.min {
+            self.min = number + 0.0;
+        }
+        if number > self.max {
+            self.max = number + 0.0;
+        }
+        self.n += n;
         true
     }
 
@@ -163,10 +187,11 @@ impl DdSketch {
 
     /// The ends of a bucket and what stands for its numbers.
     fn ends(&self, bucket: Bucket) -> Bounds {
-        let of = |bucket: i32| Bounds {
-            lower: self.index.end(bucket - 1),
-            estimate: self.index.middle(bucket),
-            upper: self.index.end(bucket),
+        let of = |bucket: i32| {
+            // What is nearer to 0 is in the bucket of 0.
+            let lower = self.index.end(bucket - 1).max(f64::MIN_POSITIVE);
+            let estimate = self.index.middle(bucket).max(lower);
+            Bounds { lower, estimate, upper: self.index.end(bucket).max(estimate) }
         };
         match bucket {
             Bucket::Negative(bucket) => {

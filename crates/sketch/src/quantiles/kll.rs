@@ -51,14 +51,16 @@ pub struct Kll<T> {
     pub(super) size: usize,
     /// The level that values come in on, one for each `2^input` of the stream.
     pub(super) input: usize,
-    /// Whether the input level is known to be ascending.
-    pub(super) sorted: bool,
     /// Values that the input level takes before a compaction.
     room: usize,
     /// Values until the next one that is looked at.
     pub(super) wait: u64,
     pub(super) group: Option<Group<T>>,
     pub(super) coins: Coins,
+    /// A bit a level: whether its last compaction took the odd ones.
+    pub(super) turned: u64,
+    /// A bit a level: whether its next compaction is the second of two.
+    pub(super) second: u64,
 }
 
 /// `2^lg` successive values, one of which is taken.
@@ -95,11 +97,12 @@ impl<T> Kll<T> {
             sizes: Vec::new(),
             size: 0,
             input: 0,
-            sorted: true,
             room: 0,
             wait: 1,
             group: None,
             coins,
+            turned: 0,
+            second: 0,
         };
         sketch.add_level();
         sketch.room = sketch.most();
@@ -262,7 +265,6 @@ impl<T: Ranked> Kll<T> {
     #[inline]
     fn push(&mut self, value: T) {
         self.levels[self.input].push(value);
-        self.sorted = false;
         self.room -= 1;
         if self.room == 0 {
             self.compress();
@@ -294,18 +296,18 @@ impl<T: Ranked> Kll<T> {
     /// Puts a value of weight `n` on the levels whose weights add up to it.
     pub(super) fn spread(&mut self, value: &T, n: u64) {
         self.grow(64 - n.leading_zeros() as usize);
-        (0..64).filter(|bit| n >> bit & 1 == 1).for_each(|bit| self.insert(bit, value.clone()));
+        let bits = (0..64).filter(|bit| n >> bit & 1 == 1);
+        bits.for_each(|bit| self.insert(bit, value.clone()));
     }
 
     fn insert(&mut self, level: usize, value: T) {
         let items = &mut self.levels[level];
-        if level == self.input {
-            items.push(value);
-            self.sorted = false;
+        let place = if level == self.input {
+            items.len()
         } else {
-            let place = items.partition_point(|item| item.order(&value) != Ordering::Greater);
-            items.insert(place, value);
-        }
+            items.partition_point(|item| item.order(&value) != Ordering::Greater)
+        };
+        items.insert(place, value);
     }
 
     /// Adds levels on top, up to `levels` of them.
@@ -320,15 +322,8 @@ impl<T: Ranked> Kll<T> {
     pub(super) fn settle(&mut self) {
         let input = input_level(self.k, self.levels.len());
         if input != self.input {
-            self.sort_input();
-            self.input = input;
-        }
-    }
-
-    pub(super) fn sort_input(&mut self) {
-        if !self.sorted {
             self.levels[self.input].sort_unstable_by(T::order);
-            self.sorted = true;
+            self.input = input;
         }
     }
 
@@ -344,11 +339,11 @@ impl<T: Ranked> Kll<T> {
     #[cold]
     pub(super) fn compress(&mut self) {
         let mut kept = self.on_levels();
-        let mut level = 0;
+        let (mut level, mut run, mut scratch) = (0, Vec::new(), Vec::new());
         while kept >= self.size {
             let depth = self.levels.len() - 1 - level;
             if self.levels[level].len() >= self.sizes[depth] {
-                kept -= self.compact(level);
+                kept -= self.compact(level, &mut run, &mut scratch);
             }
             level = if level + 1 < self.levels.len() { level + 1 } else { 0 };
         }
@@ -357,26 +352,37 @@ impl<T: Ranked> Kll<T> {
     }
 
     /// Moves one of each two values of a level up; returns how many fewer are kept.
-    fn compact(&mut self, level: usize) -> usize {
-        if level == self.input {
-            self.sort_input();
-        }
+    fn compact(&mut self, level: usize, run: &mut Vec<T>, scratch: &mut Vec<T>) -> usize {
         if level + 1 == self.levels.len() {
             self.add_level();
         }
         let (from, to) = self.levels.split_at_mut(level + 1);
         let (from, to) = (&mut from[level], &mut to[0]);
+        if level == self.input {
+            from.sort_unstable_by(T::order);
+        }
         self.coins.absorb(from[from.len() / 2].bits());
         let word = self.coins.word();
         // Of an odd number the first or the last stays.
         let first = from.len() % 2 & (word >> 1) as usize;
         let pairs = from.len() / 2;
-        let moved = from.drain(first..first + 2 * pairs);
-        to.extend(moved.skip((word & 1) as usize).step_by(2));
-        // Two ascending runs: the sort finds them and merges.
-        to.sort_by(T::order);
+        // Every second compaction of a level takes the other half of the pairs, so that the errors of
+        // two cancel as often as not (Ivkin, Liberty, Lang, Karnin and Braverman 2019).
+        let bit = 1 << level;
+        self.turned ^= if self.second & bit == 0 { (word & 1) << level } else { bit };
+        self.second ^= bit;
+        let odd = usize::from(self.turned & bit != 0);
+        run.clear();
+        run.extend(from.drain(first..first + 2 * pairs).skip(odd).step_by(2));
         if level + 1 == self.input {
-            self.sorted = true;
+            to.append(run);
+        } else {
+            T::merge_runs(to, run, scratch);
+        }
+        // A level gets smaller with each new one above it.
+        let depth = self.levels.len() - 1 - level;
+        if self.levels[level].capacity() > 2 * self.sizes[depth] + usize::from(self.k) / 2 {
+            self.levels[level].shrink_to(self.sizes[depth]);
         }
         pairs
     }
@@ -484,13 +490,16 @@ impl<T: Ranked> Merge for Kll<T> {
         }
         self.coins.absorb(other.coins.0);
         self.grow(other.levels.len());
-        for (level, items) in other.levels.iter().enumerate().filter(|(_, items)| !items.is_empty())
-        {
-            self.levels[level].extend_from_slice(items);
+        let (mut run, mut scratch) = (Vec::new(), Vec::new());
+        for (level, (ours, theirs)) in self.levels.iter_mut().zip(&other.levels).enumerate() {
             if level == self.input {
-                self.sorted = false;
+                ours.extend_from_slice(theirs);
+            } else if level == other.input {
+                run.clone_from(theirs);
+                run.sort_unstable_by(T::order);
+                T::merge_runs(ours, &run, &mut scratch);
             } else {
-                self.levels[level].sort_by(T::order);
+                T::merge_runs(ours, theirs, &mut scratch);
             }
         }
         if let Some((item, weight)) = other.pending() {

@@ -1,8 +1,8 @@
 //! Our own bytes of [`Kll`].
 //!
 //! Kind, version; `k`, smallest `k`, weight, coins; if not empty the extremes, the open group (how
-//! many of it came, 0 for none, then lg, pick, value), whether the input level is ascending, and
-//! the levels from the lowest, each with its number of values.
+//! many of it came, 0 for none, then lg, pick, value), the two sets of levels' coins, and the
+//! levels from the lowest, each with its number of values.
 
 use alloc::vec::Vec;
 
@@ -31,7 +31,8 @@ impl<T: Ranked> Wire for Kll<T> {
             out.varint(group.pick);
             group.item.write(out);
         }
-        out.u8(self.sorted.into());
+        out.varint(self.turned);
+        out.varint(self.second);
         out.varint(self.levels.len() as u64);
         for items in &self.levels {
             out.varint(items.len() as u64);
@@ -69,13 +70,12 @@ impl<T: Ranked> Wire for Kll<T> {
             sketch.wait = if picked { (1 << lg) + 1 } else { pick } - seen;
             sketch.group = Some(Group { item, lg, pick, picked });
         }
-        let ascending = match input.u8("order of the input level")? {
-            0 => false,
-            1 => true,
-            _ => return Err(start.error("order of the input level", Why::Invalid("not 0 or 1"))),
-        };
+        (sketch.turned, sketch.second) = (input.varint("coins")?, input.varint("coins")?);
         let levels = input.count(1, "levels")?;
-        sketch.read_levels(levels, ascending, input, |_, input| {
+        if (sketch.turned | sketch.second) >> levels.min(63) != 0 {
+            return Err(start.error("coins", Why::Invalid("of a level that is not there")));
+        }
+        sketch.read_levels(levels, input, |_, input| {
             let count = input.count(T::LEAST, "values of a level")?;
             (0..count).map(|_| T::read(input)).collect()
         })?;
@@ -88,12 +88,10 @@ impl<T: Ranked> Wire for Kll<T> {
 serde_as_wire!([T: Ranked] Kll<T>);
 
 impl<T: Ranked> Kll<T> {
-    /// Fills an empty sketch of a stated weight and extremes with levels, and checks all of it;
-    /// `ascending` is about the input level.
+    /// Fills an empty sketch of a stated weight and extremes with levels, and checks all of it.
     pub(super) fn read_levels(
         &mut self,
         levels: usize,
-        ascending: bool,
         input: &mut Reader<'_>,
         mut read: impl FnMut(usize, &mut Reader<'_>) -> Result<Vec<T>, DecodeError>,
     ) -> Result<(), DecodeError> {
@@ -106,13 +104,11 @@ impl<T: Ranked> Kll<T> {
             self.add_level();
         }
         self.settle();
-        self.sorted = ascending;
         let mut weight = self.pending().map_or(0, |(_, seen)| u128::from(seen));
         for level in 0..levels {
             let items = read(level, input)?;
             weight += (items.len() as u128) << level;
-            if (level != self.input || ascending) && !items.is_sorted_by(|a, b| a.order(b).is_le())
-            {
+            if level != self.input && !items.is_sorted_by(|a, b| a.order(b).is_le()) {
                 return wrong("not ascending");
             }
             self.levels[level] = items;

@@ -1,4 +1,5 @@
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use archstone_core::hash::hash;
@@ -20,6 +21,14 @@ pub trait Ranked: Clone {
     #[inline]
     fn has_place(&self) -> bool {
         true
+    }
+
+    /// Brings `more`, which is ascending, into `run`, which is ascending. `scratch` is for the
+    /// numbers, which have a faster way than this default.
+    fn merge_runs(run: &mut Vec<Self>, more: &[Self], scratch: &mut Vec<Self>) {
+        scratch.clear();
+        run.extend_from_slice(more);
+        run.sort_by(Self::order);
     }
 
     /// Bits that differ between most values, for the generator of the sketch.
@@ -48,6 +57,10 @@ macro_rules! integers {
             #[inline]
             fn bits(&self) -> u64 {
                 *self as u64
+            }
+
+            fn merge_runs(run: &mut Vec<Self>, more: &[Self], scratch: &mut Vec<Self>) {
+                merge(run, more, scratch);
             }
 
             fn write(&self, out: &mut Writer) {
@@ -82,6 +95,10 @@ macro_rules! floats {
                 u64::from(self.to_bits())
             }
 
+            fn merge_runs(run: &mut Vec<Self>, more: &[Self], scratch: &mut Vec<Self>) {
+                merge(run, more, scratch);
+            }
+
             fn write(&self, out: &mut Writer) {
                 out.bytes(&self.to_le_bytes());
             }
@@ -114,4 +131,41 @@ impl Ranked for String {
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Key::read(input)
     }
+}
+
+/// Merges from both ends at once, without a branch on what compares: two chains of loads and
+/// comparisons that do not wait for each other.
+fn merge<T: Copy + PartialOrd>(run: &mut Vec<T>, more: &[T], scratch: &mut Vec<T>) {
+    scratch.clear();
+    scratch.extend_from_slice(run);
+    run.extend_from_slice(more);
+    let (left, right) = (&scratch[..], more);
+    // What is left of the two is from..to.
+    let (mut from, mut to) = ((0, 0), (left.len(), right.len()));
+    let (mut front, mut back) = (0, run.len());
+    while to.0 - from.0 > 1 && to.1 - from.1 > 1 {
+        let (a, b) = (left[from.0], right[from.1]);
+        let second = b < a;
+        run[front] = if second { b } else { a };
+        front += 1;
+        from = (from.0 + usize::from(!second), from.1 + usize::from(second));
+        let (a, b) = (left[to.0 - 1], right[to.1 - 1]);
+        let first = b < a;
+        back -= 1;
+        run[back] = if first { a } else { b };
+        to = (to.0 - usize::from(first), to.1 - usize::from(!first));
+    }
+    let (mut left, mut right) = (&left[from.0..to.0], &right[from.1..to.1]);
+    while let ([a, rest @ ..], [b, ..]) = (left, right) {
+        if b < a {
+            run[front] = *b;
+            right = &right[1..];
+        } else {
+            run[front] = *a;
+            left = rest;
+        }
+        front += 1;
+    }
+    run[front..front + left.len()].copy_from_slice(left);
+    run[front + left.len()..back].copy_from_slice(right);
 }

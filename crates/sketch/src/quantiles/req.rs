@@ -22,7 +22,7 @@ pub enum Accurate {
 /// farthest the most often.
 ///
 /// **Error** of a rank r at the high end: a standard deviation of `0.131 / k (1 - r)`, at most
-/// `0.084 / k`; none for the last `3 k` values, and none while about `6 k` were added. At the low
+/// `0.084 / k`; none for the last `3 k - 1` values, and none while about `6 k` were added. At the low
 /// end `r` in place of `1 - r`. See [`rank_bounds`](Self::rank_bounds). **Memory** some
 /// `2 k log2(n / k)` to `6 k log2(n / k)` values. **Cost** of an addition: amortised O(log k + log log n); of an answer as
 /// [`Kll`](super::Kll).
@@ -138,7 +138,8 @@ impl<T> Req<T> {
     pub fn rank_error(&self, rank: f64) -> f64 {
         let (k, exact) = (f64::from(self.k), u64::from(self.k) * u64::from(SECTIONS));
         let from_end = if self.accurate == Accurate::High { 1.0 - rank } else { rank };
-        if !self.is_estimate() || self.n <= exact || from_end <= exact as f64 / self.n as f64 {
+        // With fewer than `3 k` values past it a rank is exact; half of one for rounding.
+        if !self.is_estimate() || from_end * (self.n as f64) < exact as f64 - 0.5 {
             return 0.0;
         }
         let relative = sqrt(0.0512 / f64::from(SECTIONS)) / k * from_end;
@@ -177,13 +178,8 @@ impl<T: Ranked> Req<T> {
         while n >> self.levels.len() != 0 {
             self.levels.push(Compactor::new(self.k));
         }
-        for bit in (0..64).filter(|bit| n >> bit & 1 == 1) {
-            if bit == 0 {
-                self.levels[0].push(value.clone());
-            } else {
-                self.levels[bit].merge_sorted([value.clone()]);
-            }
-        }
+        let bits = (0..64).filter(|bit| n >> bit & 1 == 1);
+        bits.for_each(|bit| self.levels[bit].push(value.clone()));
         self.make_room();
         true
     }

@@ -1,7 +1,7 @@
 //! Our own bytes of [`Req`].
 //!
 //! Kind, version; `k`, accurate end, weight, coins; if not empty the extremes and the levels from
-//! the lowest: state, section (a float), sections, flags (ascending, coin), number, values.
+//! the lowest: state, section (a float), sections, coin, how many are ascending, number, values.
 
 use alloc::vec::Vec;
 
@@ -26,7 +26,8 @@ impl<T: Ranked> Wire for Req<T> {
             out.varint(level.state);
             out.bytes(&level.section.to_le_bytes());
             out.u8(level.sections);
-            out.u8(u8::from(level.sorted) | u8::from(level.coin) << 1);
+            out.u8(level.coin.into());
+            out.varint(level.sorted as u64);
             out.varint(level.items.len() as u64);
             level.items.iter().for_each(|item| item.write(out));
         }
@@ -57,14 +58,17 @@ impl<T: Ranked> Wire for Req<T> {
         for _ in 0..count {
             let state = input.varint("state")?;
             let section = f32::from_le_bytes(input.u32("section")?.to_le_bytes());
-            let (sections, flags) = (input.u8("sections")?, input.u8("flags")?);
-            if flags > 3 {
-                return Err(wrong("flags that are none"));
-            }
+            let (sections, coin) = (input.u8("sections")?, input.u8("coin")?);
+            let sorted = input.varint("ascending values")?;
             let count = input.count(T::LEAST, "values of a level")?;
-            let items = (0..count).map(|_| T::read(input)).collect::<Result<_, _>>()?;
-            let (sorted, coin) = (flags & 1 != 0, flags & 2 != 0);
-            levels.push(Compactor { items, sorted, state, section, sections, coin });
+            let items = (0..count).map(|_| T::read(input)).collect::<Result<Vec<T>, _>>()?;
+            if coin > 1 || sorted > count as u64 {
+                return Err(wrong("a coin that is none, or more ascending values than there are"));
+            }
+            let (sorted, coin) = (sorted as usize, coin == 1);
+            let mut level = Compactor::new(k).with_section(section, sections);
+            (level.items, level.sorted, level.state, level.coin) = (items, sorted, state, coin);
+            levels.push(level);
         }
         sketch.levels = levels;
         sketch.checked(&start)
@@ -85,9 +89,7 @@ impl<T: Ranked> Req<T> {
             if !reachable(self.k, level) {
                 return wrong("sections that no sketch comes to");
             }
-            if h > 0 && !level.sorted
-                || level.sorted && !level.items.is_sorted_by(|a, b| a.order(b).is_le())
-            {
+            if !level.items[..level.sorted].is_sorted_by(|a, b| a.order(b).is_le()) {
                 return wrong("not ascending");
             }
         }

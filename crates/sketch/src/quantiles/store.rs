@@ -17,19 +17,30 @@ pub(super) struct Store {
 }
 
 impl Store {
+    /// The count of a bucket, if its page is there.
     #[inline]
-    pub(super) fn add(&mut self, bucket: i32, n: u64) {
+    pub(super) fn count(&mut self, bucket: i32) -> Option<&mut u64> {
         let place = (bucket >> LG_PAGE).wrapping_sub(self.first) as usize;
-        let page = match self.pages.get_mut(place) {
-            Some(Some(page)) => page,
-            _ => self.page(bucket >> LG_PAGE),
-        };
-        page[bucket as usize % PAGE] += n;
+        let page = self.pages.get_mut(place)?.as_mut()?;
+        Some(&mut page[bucket as usize % PAGE])
+    }
+
+    pub(super) fn add(&mut self, bucket: i32, n: u64) {
+        self.page(bucket >> LG_PAGE)[bucket as usize % PAGE] += n;
+    }
+
+    /// How many places for pages there are when a bucket is added.
+    #[cfg(feature = "datadog")]
+    pub(super) fn places_with(&self, bucket: i32) -> usize {
+        let number = bucket >> LG_PAGE;
+        let last = self.first + self.pages.len() as i32 - 1;
+        match self.pages.len() {
+            0 => 1,
+            _ => (last.max(number) - self.first.min(number)) as usize + 1,
+        }
     }
 
     /// The page of that number, new if it was not there.
-    #[cold]
-    #[inline(never)]
     fn page(&mut self, number: i32) -> &mut [u64; PAGE] {
         if self.pages.is_empty() {
             self.first = number;

@@ -61,8 +61,11 @@ impl<'a> Answers<'a> {
 
     pub(super) fn rank_bounds(&self, x: f64) -> Option<Bounds> {
         let estimate = self.rank(x)?;
-        if x < self.min || x >= self.max {
-            return Some(Bounds::exact(if x < self.min { 0.0 } else { 1.0 }));
+        if x < self.min || x > self.max {
+            return Some(Bounds::exact(estimate));
+        }
+        if x >= self.max {
+            return Some(Bounds { lower: estimate, estimate, upper: 1.0 });
         }
         let low = self.clusters.partition_point(|cluster| cluster.mean < x);
         let high = self.clusters.partition_point(|cluster| cluster.mean <= x);

@@ -17,7 +17,6 @@ use crate::wire::{DecodeError, Reader, Why, Writer};
 
 const FAMILY: u8 = 15;
 const EMPTY: u8 = 1;
-const SORTED: u8 = 2;
 const SINGLE: u8 = 4;
 /// The least size of a level, which images state.
 const M: u8 = 8;
@@ -33,8 +32,7 @@ impl<T: DsValue> Kll<T> {
         let mut out = Writer::new();
         let short = single || sketch.n == 0;
         out.bytes(&[if short { 2 } else { 5 }, if single { 2 } else { 1 }, FAMILY]);
-        let sorted = if sketch.input > 0 || sketch.sorted { SORTED } else { 0 };
-        out.u8(sorted | if single { SINGLE } else { 0 } | if sketch.n == 0 { EMPTY } else { 0 });
+        out.u8(if single { SINGLE } else { 0 } | if sketch.n == 0 { EMPTY } else { 0 });
         out.u16(sketch.k);
         out.bytes(&[M, 0]);
         if let (Some((min, max)), false) = (&sketch.extremes, single) {
@@ -49,13 +47,8 @@ impl<T: DsValue> Kll<T> {
             min.write_ds(&mut out);
             max.write_ds(&mut out);
         }
-        // Level 0 grows towards the front there.
-        let first = &sketch.levels[0];
-        if sorted == 0 {
-            first.iter().rev().for_each(|item| item.write_ds(&mut out));
-        } else {
-            first.iter().for_each(|item| item.write_ds(&mut out));
-        }
+        // The lowest level is in no order, and filled from its end.
+        sketch.levels[0].iter().rev().for_each(|item| item.write_ds(&mut out));
         sketch.levels[1..].iter().flatten().for_each(|item| item.write_ds(&mut out));
         out.into_vec()
     }
@@ -96,11 +89,9 @@ impl<T: DsValue> Kll<T> {
             sketch.n = 1;
             sketch.extremes = Some((item.clone(), item.clone()));
             let mut items = Some(Vec::from([item]));
-            sketch.read_levels(1, flags & SORTED != 0, input, |_, _| {
-                Ok(items.take().unwrap_or_default())
-            })?;
+            sketch.read_levels(1, input, |_, _| Ok(items.take().unwrap_or_default()))?;
         } else if !empty {
-            sketch.read_full(flags & SORTED != 0, input)?;
+            sketch.read_full(input)?;
         }
         input.clone().finish()?;
         sketch.coins.absorb(sketch.n);
@@ -118,12 +109,10 @@ impl<T: DsValue> Kll<T> {
         if self.on_levels() > self.size {
             self.compress();
         }
-        if self.input > 0 {
-            self.sort_input();
-        }
+        self.levels[1..].iter_mut().for_each(|items| items.sort_unstable_by(T::order));
     }
 
-    fn read_full(&mut self, sorted: bool, input: &mut Reader<'_>) -> Result<(), DecodeError> {
+    fn read_full(&mut self, input: &mut Reader<'_>) -> Result<(), DecodeError> {
         let start = input.clone();
         let wrong = |why| Err(start.error("KLL image", Why::Invalid(why)));
         self.n = input.u64("n")?;
@@ -152,12 +141,11 @@ impl<T: DsValue> Kll<T> {
             return wrong("level bounds that fall, or more values than bytes");
         }
         self.settle();
-        // Ours has order on all levels but the input level, theirs on all but the lowest.
         let sampled = self.input > 0;
-        self.read_levels(levels, sorted || sampled, input, |level, input| {
+        self.read_levels(levels, input, |level, input| {
             let count = bounds[level + 1] - bounds[level];
             let mut items = (0..count).map(|_| T::read_ds(input)).collect::<Result<Vec<T>, _>>()?;
-            if level == 0 && !sorted {
+            if level == 0 {
                 items.reverse();
                 if sampled {
                     items.sort_unstable_by(T::order);

@@ -27,6 +27,9 @@ impl<T: DsValue> Req<T> {
     /// The image that Apache DataSketches reads (`req_sketch` of C++, `ReqSketch` of Java for `f32`).
     #[must_use]
     pub fn to_datasketches(&self) -> Vec<u8> {
+        // Levels but the lowest have to be ascending there.
+        let mut levels = self.levels.clone();
+        levels[1..].iter_mut().for_each(Compactor::sort);
         let mut out = Writer::new();
         let several = self.levels.len() > 1;
         let raw = self.n <= MOST_RAW && !several;
@@ -35,7 +38,7 @@ impl<T: DsValue> Req<T> {
         out.u8(flag(self.n == 0, EMPTY)
             | flag(self.accurate == Accurate::High, HIGH)
             | flag(raw, RAW)
-            | flag(self.levels[0].sorted, SORTED));
+            | flag(levels[0].sorted == levels[0].items.len(), SORTED));
         out.u16(self.k);
         out.u8(if self.n == 0 { 0 } else { self.levels.len() as u8 });
         out.u8(if raw { self.n as u8 } else { 0 });
@@ -44,7 +47,7 @@ impl<T: DsValue> Req<T> {
             min.write_ds(&mut out);
             max.write_ds(&mut out);
         }
-        for (h, level) in self.levels.iter().enumerate().filter(|_| self.n > 0) {
+        for (h, level) in levels.iter().enumerate().filter(|_| self.n > 0) {
             if !raw {
                 out.u64(level.state);
                 out.bytes(&level.section.to_le_bytes());
@@ -95,9 +98,9 @@ impl<T: DsValue> Req<T> {
             let mut values = u32::from(raw);
             if raw == 0 {
                 level.state = input.u64("state")?;
-                level.section = f32::from_le_bytes(input.u32("section")?.to_le_bytes());
+                let section = f32::from_le_bytes(input.u32("section")?.to_le_bytes());
                 let lg = input.u8("lg of the weight")?;
-                level.sections = input.u8("sections")?;
+                level = level.with_section(section, input.u8("sections")?);
                 input.u16("padding")?;
                 values = input.u32("number of values")?;
                 if lg != h || level.sections == 0 {
@@ -110,7 +113,7 @@ impl<T: DsValue> Req<T> {
                 return wrong("more values than bytes");
             }
             level.items = (0..values).map(|_| T::read_ds(input)).collect::<Result<_, _>>()?;
-            level.sorted = h > 0 || flags & SORTED != 0;
+            level.sorted = if h > 0 || flags & SORTED != 0 { level.items.len() } else { 0 };
             levels.push(level);
         }
         input.clone().finish()?;

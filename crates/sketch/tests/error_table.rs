@@ -141,7 +141,8 @@ fn quantiles() -> String {
     type Row = (usize, [f64; 3]);
     let (mut worst, mut values) = ([(0, [0.0_f64; 3]); 4], [[0.0_f64; 3]; 4]);
     for run in 0..20_u64 {
-        let mut stream: Vec<f64> = (0..1 << 20).map(|i| 1.0 / (1.0 - unit(run << 32 | i))).collect();
+        let mut stream: Vec<f64> =
+            (0..1 << 20).map(|i| 1.0 / (1.0 - unit(run << 32 | i))).collect();
         let mut kll = Kll::new(200).unwrap().with_seed(run);
         let mut req = Req::new(12, Accurate::High).unwrap().with_seed(run);
         let (mut digest, mut dd) = (TDigest::new(100).unwrap(), DdSketch::new(0.01).unwrap());

@@ -35,7 +35,9 @@ fn kll_ranks_are_within_their_bounds_as_often_as_stated_and_unbiased() {
         let (mut hits, mut sum, mut squares) = ([0; 3], 0.0, 0.0);
         for run in 0..runs {
             let mut kll = Kll::new(k).unwrap().with_seed(run);
-            shuffled(n, run).into_iter().for_each(|x| drop(kll.add(x)));
+            shuffled(n, run).into_iter().for_each(|x| {
+                kll.add(x);
+            });
             let x = mix(run ^ 77) % n;
             let truth = (x + 1) as f64 / n as f64;
             for (hits, (sigmas, _)) in hits.iter_mut().zip(STATED) {
@@ -69,7 +71,9 @@ fn a_kll_of_64_workers_is_as_good_as_one() {
         for part in values.chunks(512) {
             // All with the one seed: what they draw depends on their values.
             let mut worker = Kll::new(50).unwrap();
-            part.iter().for_each(|&x| drop(worker.add(x)));
+            part.iter().for_each(|&x| {
+                worker.add(x);
+            });
             all.merge(&worker).unwrap();
         }
         let x = mix(run) % n;
@@ -91,7 +95,9 @@ fn req_ranks_are_within_their_bounds_as_often_as_stated_at_both_ends() {
             let (mut hits, mut exact) = ([0; 3], 0);
             for run in 0..runs {
                 let mut req = Req::new(12, accurate).unwrap().with_seed(run);
-                shuffled(n, run ^ 2 << 20).into_iter().for_each(|x| drop(req.add(x)));
+                shuffled(n, run ^ 2 << 20).into_iter().for_each(|x| {
+                    req.add(x);
+                });
                 let place = (from_end * n as f64) as u64;
                 let x = if accurate == Accurate::High { n - 1 - place } else { place };
                 let truth = (x + 1) as f64 / n as f64;
@@ -125,7 +131,9 @@ fn t_digest_ranks_are_off_by_3_q_times_1_minus_q_over_k_at_most() {
             let mut digest = TDigest::new(100).unwrap();
             for part in 0..parts {
                 let mut one = TDigest::new(100).unwrap();
-                (0..n / parts).for_each(|i| drop(one.add(draw(part * n + i))));
+                (0..n / parts).for_each(|i| {
+                    one.add(draw(part * n + i));
+                });
                 digest.merge(&one).unwrap();
             }
             let mut sorted: Vec<f64> =

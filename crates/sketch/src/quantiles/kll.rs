@@ -364,7 +364,7 @@ impl<T: Ranked> Kll<T> {
         self.coins.absorb(from[from.len() / 2].bits());
         let word = self.coins.word();
         // Of an odd number the first or the last stays.
-        let first = from.len() % 2 & (word >> 1) as usize;
+        let first = (from.len() % 2) & (word >> 1) as usize;
         let pairs = from.len() / 2;
         // Every second compaction of a level takes the other half of the pairs, so that the errors of
         // two cancel as often as not (Ivkin, Liberty, Lang, Karnin and Braverman 2019).

@@ -138,15 +138,15 @@ impl Store {
         let (least, greatest) = (span.0 >> LG_PAGE, span.1 >> LG_PAGE);
         let mut number = input.u32("first page")? as i32;
         for page in 0..count {
-            while page > 0 {
-                match input.u8("gap")? {
-                    0 => number = number.saturating_add(2),
-                    gap @ 1..=2 => {
-                        number = number.saturating_add(gap.into());
-                        break;
-                    }
-                    _ => return wrong("a gap that is none"),
+            // The first page's number stands before.
+            let mut passed = page == 0;
+            while !passed {
+                let gap = input.u8("gap")?;
+                if gap > 2 {
+                    return wrong("a gap that is none");
                 }
+                number = number.saturating_add(if gap == 0 { 2 } else { gap.into() });
+                passed = gap > 0;
             }
             if !(least..=greatest).contains(&number) {
                 return wrong("beyond the numbers");

@@ -98,13 +98,13 @@ impl TDigest {
 
     /// The weight of the stream: how many numbers were added.
     #[must_use]
-    pub const fn n(&self) -> u64 {
+    pub fn n(&self) -> u64 {
         self.weight + self.buffer.len() as u64
     }
 
     /// Whether nothing was added.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.n() == 0
     }
 

@@ -119,14 +119,38 @@ pub fn any_bytes(data: &[u8]) {
     decode(usize::from(first) % DECODERS.len(), bytes);
     let numbers = || (0..first).map(|i| f64::from(i) - 100.0);
     match first % 8 {
-        0 => use_it(Kll::<f64>::decode(bytes), |s| numbers().for_each(|x| drop(s.add(x)))),
-        1 => use_it(Kll::<f32>::from_datasketches(bytes), |s| drop(s.add_n(1.0, 77))),
-        2 => use_it(Req::<f64>::decode(bytes), |s| numbers().for_each(|x| drop(s.add(x)))),
-        3 => use_it(Req::<f32>::from_datasketches(bytes), |s| drop(s.add_n(1.0, 77))),
-        4 => use_it(TDigest::decode(bytes), |s| numbers().for_each(|x| drop(s.add(x)))),
-        5 => use_it(TDigest::from_datasketches(bytes), |s| drop(s.add_n(1.0, 77))),
-        6 => use_it(DdSketch::decode(bytes), |s| numbers().for_each(|x| drop(s.add(x)))),
-        _ => use_it(DdSketch::from_datadog(bytes, DatadogKeys::Floor), |s| drop(s.add_n(1.0, 77))),
+        0 => use_it(Kll::<f64>::decode(bytes), |s| {
+            numbers().for_each(|x| {
+                s.add(x);
+            })
+        }),
+        1 => use_it(Kll::<f32>::from_datasketches(bytes), |s| {
+            s.add_n(1.0, 77);
+        }),
+        2 => use_it(Req::<f64>::decode(bytes), |s| {
+            numbers().for_each(|x| {
+                s.add(x);
+            })
+        }),
+        3 => use_it(Req::<f32>::from_datasketches(bytes), |s| {
+            s.add_n(1.0, 77);
+        }),
+        4 => use_it(TDigest::decode(bytes), |s| {
+            numbers().for_each(|x| {
+                s.add(x);
+            })
+        }),
+        5 => use_it(TDigest::from_datasketches(bytes), |s| {
+            s.add_n(1.0, 77);
+        }),
+        6 => use_it(DdSketch::decode(bytes), |s| {
+            numbers().for_each(|x| {
+                s.add(x);
+            })
+        }),
+        _ => use_it(DdSketch::from_datadog(bytes, DatadogKeys::Floor), |s| {
+            s.add_n(1.0, 77);
+        }),
     }
     image(Kll::<i64>::from_datasketches(bytes));
     image(Kll::<String>::from_datasketches(bytes));

@@ -133,6 +133,7 @@ fn table() -> String {
     out + &quantiles()
 }
 
+#[allow(clippy::needless_range_loop, reason = "one index for three tables")]
 fn quantiles() -> String {
     let mut out = String::new();
     out += "\nQuantiles of 2^20 numbers with the density 1 / x^2 above 1, the largest error of 20 streams: of ";

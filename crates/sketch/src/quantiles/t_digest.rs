@@ -10,7 +10,8 @@ use crate::{Bounds, Incompatible, Merge, ParamError, kinds};
 
 /// Quantiles of numbers from clusters that are small at both ends: a mean and a weight each.
 ///
-/// **Error** of a rank q at most `3 q (1 - q) / k` on smooth data, as measured; there is no guarantee, and
+/// **Error** of a rank q at most `3 q (1 - q) / k` on smooth data, as measured, and five times that where
+/// values crowd at one end; there is no guarantee, and
 /// none can be given (Cormode et al. 2021). None while at most `2 k` values were added. Answers are
 /// monotone: a greater q never has a smaller quantile, nor a greater value a smaller rank.
 /// **Memory** up to `2 k` clusters of 16 bytes and a buffer of `16 k` numbers. **Cost** of an

@@ -32,6 +32,10 @@ pub(crate) const DS_HLL: u8 = 0x34;
 pub(crate) const PG_HLL: u8 = 0x35;
 
 // quantiles
+pub(crate) const KLL: u8 = 0x40;
+pub(crate) const REQ: u8 = 0x41;
+pub(crate) const T_DIGEST: u8 = 0x42;
+pub(crate) const DD_SKETCH: u8 = 0x43;
 
 // samples and similarity
 pub(crate) const RESERVOIR: u8 = 0x50;

@@ -19,8 +19,8 @@
 //! # Features
 //!
 //! `std` (default) adds run-time CPU dispatch and what needs threads; without it the crate is
-//! `no_std` + `alloc`. Families: `frequency`, `membership`, `distinct`, `samples`,
-//! `window` (all default). Foreign formats: `datasketches`, `parquet`, `postgres`.
+//! `no_std` + `alloc`. Families: `frequency`, `membership`, `distinct`, `quantiles`, `samples`,
+//! `window` (all default). Foreign formats: `datadog`, `datasketches`, `parquet`, `postgres`.
 //! `serde` serialises every sketch as its `encode` bytes. No feature changes an answer.
 #![no_std]
 #![deny(missing_docs)]
@@ -43,6 +43,8 @@ pub mod distinct;
 pub mod frequency;
 #[cfg(feature = "membership")]
 pub mod membership;
+#[cfg(feature = "quantiles")]
+pub mod quantiles;
 #[cfg(feature = "samples")]
 pub mod samples;
 
@@ -61,6 +63,8 @@ pub use distinct::{Hll, Theta, UltraLogLog};
 pub use frequency::{CountMin, Hitter, TopK};
 #[cfg(feature = "membership")]
 pub use membership::{BinaryFuse, BlockBloom, Bloom, Cuckoo, Filter};
+#[cfg(feature = "quantiles")]
+pub use quantiles::{DdSketch, Kll, TDigest};
 
 /// The snippets of README.md and COMPARE.md compile and run.
 #[cfg(all(doctest, feature = "frequency"))]

@@ -1,7 +1,7 @@
 //! Apache DataSketches: the layouts that Java, C++, Druid, Spark and others write.
 //!
 //! Frequent Items (family 10) and Count-Min (family 18). The distinct counters have theirs in
-//! `distinct`.
+//! `distinct`, the sketches of ranks in `quantiles`.
 
 #[cfg(feature = "frequency")]
 mod count_min;

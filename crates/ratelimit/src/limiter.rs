@@ -108,13 +108,13 @@ impl<A: Algorithm, C: Clock, R: RuleCell<A>> Limiter<A, C, R> {
     }
 
     /// Charges one unit if it may pass now.
-    #[inline]
+    #[inline(always)]
     pub fn check(&self) -> Verdict {
         self.check_n(1)
     }
 
     /// Charges `cost` if it may pass now.
-    #[inline]
+    #[inline(always)]
     pub fn check_n(&self, cost: u64) -> Verdict {
         self.shared.check_at(self.clock.now(), cost)
     }

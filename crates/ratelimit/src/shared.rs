@@ -440,7 +440,7 @@ impl<A: Algorithm, R: RuleCell<A>> Shared<A, R> {
     }
 
     /// Charges `cost` if it may pass at `now`.
-    #[inline]
+    #[inline(always)]
     pub fn check_at(&self, now: Time, cost: u64) -> Verdict {
         let before = self.given_back.load(Ordering::Acquire);
         let verdict = self.run(|rule, state| {
@@ -451,7 +451,7 @@ impl<A: Algorithm, R: RuleCell<A>> Shared<A, R> {
     }
 
     /// What [`check_at`](Self::check_at) would answer.
-    #[inline]
+    #[inline(always)]
     pub fn peek_at(&self, now: Time, cost: u64) -> Verdict {
         self.run(|rule, state| (false, rule.peek(state, now, cost)))
     }

@@ -210,9 +210,13 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         K: Borrow<Q> + Hash + Eq,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.update(|| now, key, 0, cost, |now, rule, state| {
-            (cost != 0, rule.charge(state, now, cost))
-        })
+        self.update(
+            || now,
+            key,
+            0,
+            cost,
+            |now, rule, state| (cost != 0, rule.charge(state, now, cost)),
+        )
     }
 
     /// Charges `cost` to `key` now if it may pass within `max_wait`, and says when.
@@ -230,10 +234,16 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         K: Borrow<Q> + Hash + Eq,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.update(|| now, key, 0, cost, |now, rule, state| {
-            let booked = rule.reserve(state, now, cost, max_wait);
-            (booked.is_ok() && cost != 0, booked)
-        })?
+        self.update(
+            || now,
+            key,
+            0,
+            cost,
+            |now, rule, state| {
+                let booked = rule.reserve(state, now, cost, max_wait);
+                (booked.is_ok() && cost != 0, booked)
+            },
+        )?
     }
 
     /// Gives back up to `units` of a grant made to `key`, and says how many. The store does not

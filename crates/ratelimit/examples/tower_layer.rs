@@ -75,11 +75,14 @@ where
         // Real servers take the address of the connection: a header is what the client says.
         let client = request.headers().get("x-client").and_then(|name| name.to_str().ok());
         // One reading of the clock serves both limits.
-        let (now, client) = (clock.now(), clients.key(client.unwrap_or("unknown")));
-        match check_all(now, &[Part::new(&client, 1), Part::new(all, 1)]) {
+        let (now, client) = (clock.now(), client.unwrap_or("unknown"));
+        let part = clients.key(client);
+        match check_all(now, &[Part::new(&part, 1), Part::new(all, 1)]) {
             Ok(pass) => {
                 let mut grants = pass.grants();
-                let fields = grants.next().map(|grant| told(quotas[0], grant)).unwrap_or_default();
+                let left = grants.next().map_or(0, Grant::remaining);
+                let more = clients.more_after_tier_at(now, client, 0);
+                let fields = fields("client", quotas[0], left, more);
                 let answer = self.inner.call(request);
                 Box::pin(async move {
                     let mut response = answer.await?;
@@ -108,11 +111,7 @@ where
     }
 }
 
-/// The fields of a request that passed: when more units come is an emission interval, at the most.
-fn told(quota: Quota, grant: &Grant) -> Vec<(&'static str, String)> {
-    fields("client", quota, grant.remaining(), grant.reset_after())
-}
-
+/// What is left of a quota, and how long until more of it comes.
 fn fields(name: &str, quota: Quota, left: u64, more: Duration) -> Vec<(&'static str, String)> {
     let window = quota.rate().period().as_secs();
     let policy = Policy::new(name, quota.burst()).map(|policy| policy.window(window));

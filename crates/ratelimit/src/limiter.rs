@@ -125,6 +125,13 @@ impl<A: Algorithm, C: Clock, R: RuleCell<A>> Limiter<A, C, R> {
         self.shared.peek_at(self.clock.now(), cost)
     }
 
+    /// How long until more units pass at once than do now: what the header field `RateLimit` tells
+    /// as `t`.
+    #[must_use]
+    pub fn more_after(&self) -> Duration {
+        self.shared.more_after_at(self.clock.now())
+    }
+
     /// Charges as much of `most` as may pass now, maybe nothing: see [`Grant::cost`].
     pub fn take_up_to(&self, most: u64) -> Grant {
         self.shared.take_up_to_at(self.clock.now(), most)

@@ -150,24 +150,33 @@ fn a_compound_beside_a_compound_charges_all_or_none() {
     });
 }
 
+/// A striped limiter of 16 whose stripe holds one unit of long ago, and with all but two of what
+/// the shared word holds in use: three units are left.
+fn striped() -> Arc<Striped> {
+    let limit = Striped::new(Quota::per_second(1).with_burst(16), 1);
+    assert_eq!(limit.batch(), 2);
+    assert!(limit.check_in_at(0, Time::ZERO, 1).is_ok());
+    assert!(limit.check_in_at(0, NOW, 12).is_ok());
+    Arc::new(limit)
+}
+
 #[test]
 fn stripes_of_two_threads_never_pass_more_than_the_burst() {
     model(1, || {
-        let limit = Arc::new(Striped::new(Quota::per_second(1).with_burst(4), 1));
-        assert_eq!(limit.batch(), 2);
+        let limit = striped();
         let passed = spawn_all(2, move |_| {
             let take = || u64::from(limit.check_in_at(0, NOW, 1).is_ok());
-            take() + take() + take()
+            take() + take()
         });
         // What may be denied too early is what a lease held at that moment.
-        assert!((2..=4).contains(&passed), "{passed}");
+        assert!((2..=3).contains(&passed), "{passed}");
     });
 }
 
 #[test]
 fn a_lane_beside_its_stripe_never_passes_more_than_the_burst() {
     model(1, || {
-        let limit = Arc::new(Striped::new(Quota::per_second(1).with_burst(2), 1));
+        let limit = striped();
         let passed = spawn_all(2, move |thread| {
             let mut passed = 0;
             if thread == 0 {
@@ -177,10 +186,11 @@ fn a_lane_beside_its_stripe_never_passes_more_than_the_burst() {
                 }
             } else {
                 passed += u64::from(limit.check_in_at(0, NOW, 1).is_ok());
+                passed += u64::from(limit.check_in_at(0, NOW, 1).is_ok());
             }
             passed
         });
-        assert!(passed <= 2);
+        assert!((2..=3).contains(&passed), "{passed}");
     });
 }
 

@@ -201,6 +201,25 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         }
     }
 
+    /// How long until more units of `key`, which is in `tier` now, pass at once than do at `now`:
+    /// see [`Algorithm::more_after`].
+    #[must_use]
+    pub fn more_after_tier_at<Q>(&self, now: Time, key: &Q, tier: Tier) -> Duration
+    where
+        K: Borrow<Q> + Hash + Eq,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        let table = self.shard(hash).lock();
+        let (tier, rule) = self.rule(tier);
+        match table.find(hash, |other| other.borrow() == key) {
+            Found::At(at) => {
+                rule.more_after(&self.as_of(rule, tier, table.tier(at), table.state(at), now), now)
+            }
+            Found::Missing => Duration::ZERO,
+        }
+    }
+
     /// Charges `cost` to `key` whether or not there is room: for a cost known after the work.
     ///
     /// # Errors

@@ -54,6 +54,67 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A full store against limits of their own: what is known is decided as ever, a new key is
+    /// denied only while nobody is idle or the sweep has not come by, and its wait is no lie.
+    #[test]
+    fn a_full_store_forgets_nobody_and_says_when_there_is_room(
+        steps in prop::collection::vec((0_u64..40, 0_u64..900, 0_u8..10), 1..400),
+    ) {
+        let slow = Quota::per_second(1).with_burst(4);
+        let fast = Quota::per_second(4).with_burst(4);
+        let store: Keyed<u64> = Keyed::<u64>::builder(Gcra::new(slow)).tier(fast).capacity(12).build();
+        let mut known: HashMap<u64, (Tier, Local<Gcra>)> = HashMap::new();
+        let mut now = Time::from_secs(10);
+        for (key, step, what) in steps {
+            now += Duration::from_millis(step);
+            known.retain(|_, (_, limit)| !limit.rule().is_idle(limit.state(), now));
+            let tier = known.get(&key).map_or(0, |(tier, _)| *tier);
+            match what {
+                // Given back at once: it may be idle again.
+                0 => {
+                    if let Verdict::Allow(grant) = store.check_tier_at(now, &key, tier, 1) {
+                        prop_assert_eq!(store.refund_at(now, &key, &grant, 1), 1);
+                    }
+                }
+                // Another tier: what was used stays used, and drains at another rate.
+                1 if known.contains_key(&key) => {
+                    let (tier, limit) = known.get_mut(&key).unwrap();
+                    *tier = 1 - *tier;
+                    limit.set_quota_at(now, if *tier == 0 { slow } else { fast }, Carry::Used);
+                    let left = store.check_tier_at(now, &key, *tier, 0).remaining();
+                    prop_assert_eq!(left, limit.peek_at(now, 0).remaining());
+                }
+                _ => {
+                    let cost = u64::from(what % 3) + 1;
+                    let verdict = store.check_tier_at(now, &key, tier, cost);
+                    if let Verdict::Deny(denial) = verdict {
+                        if denial.reason() == Reason::Overflow {
+                            prop_assert!(!known.contains_key(&key), "a known key was refused its place");
+                            let wait = denial.retry_after().duration().unwrap();
+                            prop_assert!(known.values().any(|(_, limit)| limit.rule().is_idle(limit.state(), now + wait)));
+                            if known.len() < 12 {
+                                // Somebody is idle: a lap of the sweep later there is room.
+                                let room = (0..5).any(|_| store.check_tier_at(now, &key, 0, cost).is_allowed());
+                                prop_assert!(room, "idle keys keep a new one out");
+                            } else {
+                                continue;
+                            }
+                        }
+                    }
+                    let (_, limit) = known.entry(key).or_insert_with(|| (0, Local::new(Gcra::new(slow))));
+                    let overflow = matches!(verdict, Verdict::Deny(denial) if denial.reason() == Reason::Overflow);
+                    let expected = limit.check_at(now, cost).is_allowed();
+                    prop_assert_eq!(verdict.is_allowed() || overflow, expected);
+                }
+            }
+            prop_assert!(store.len() <= 12);
+        }
+    }
+}
+
 #[test]
 fn a_u64_key_costs_at_most_20_bytes_at_a_million_and_24_while_growing() {
     let quota = Quota::per_hour(100);
@@ -315,6 +376,54 @@ fn keys_with_destructors_are_dropped_once() {
         let _ = store.check_at(Time::ZERO, &Counted(1, counter.clone()), 1);
     }
     assert_eq!(Rc::strong_count(&counter), 1);
+}
+
+/// A snapshot that somebody has written by hand restores as something, and nothing panics on it.
+#[cfg(feature = "serde")]
+fn restored<A: Algorithm>(rule: A, words: &[u64]) {
+    let width = serde_json::to_value(one_key(rule)).unwrap()["words"].as_array().unwrap().len();
+    let words: Vec<u64> = words.iter().copied().cycle().take(2 * width).collect();
+    let json = serde_json::json!({
+        "taken_at": 77, "quotas": ["9/min", "3/s burst 5"], "keys": [[1, 0], [2, 1]], "words": words,
+    });
+    let snapshot: Snapshot<u64> = serde_json::from_value(json).unwrap();
+    let store: Keyed<u64, A> = Keyed::<u64, A>::builder(rule).tier(Quota::per_hour(4)).build();
+    let now = Time::from_secs(5);
+    let _ = store.restore_at(now, &snapshot, Duration::from_secs(1));
+    for key in [1, 2] {
+        let verdict = store.check_at(now, &key, 1);
+        let _ = (verdict.remaining(), verdict.reset_after(), verdict.retry_after());
+        let _ = store.charge_at(now, &key, 3).map(|grant| store.refund_at(now, &key, &grant, 9));
+        let _ = (store.check_tier_at(now, &key, 1, 1), store.more_after_tier_at(now, &key, 0));
+        let _ = store.reserve_at(now, &key, 1, Duration::MAX);
+    }
+    let _ = (store.top(now, 2), store.snapshot_at(now));
+}
+
+#[cfg(feature = "serde")]
+fn one_key<A: Algorithm>(rule: A) -> Snapshot<u64> {
+    let store: Keyed<u64, A> = Keyed::<u64, A>::builder(rule).build();
+    let _ = store.charge_at(Time::ZERO, &1, 1);
+    store.snapshot_at(Time::ZERO)
+}
+
+#[cfg(feature = "serde")]
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_snapshot_written_by_hand_makes_nothing_panic(
+        words in prop::collection::vec(prop_oneof![any::<u64>(), 0_u64..20, Just(u64::MAX)], 1..12),
+    ) {
+        let quota = Quota::per_minute(9);
+        restored(Gcra::new(quota), &words);
+        restored(FixedWindow::new(quota), &words);
+        restored(CalendarWindow::new(9, Every::Day), &words);
+        restored(SlidingLog::<4>::new(quota), &words);
+        restored(SlidingCounter::<1>::new(quota), &words);
+        restored(SlidingCounter::<8>::new(quota), &words);
+        restored(WarmUp::new(quota, Duration::from_secs(3), 3), &words);
+    }
 }
 
 #[test]

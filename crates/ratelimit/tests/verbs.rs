@@ -197,6 +197,34 @@ fn every_algorithm_keeps_its_promises_or_makes_none() {
 }
 
 #[test]
+fn windows_and_intervals_begin_at_their_origin() {
+    let (origin, minute) = (Time::from_secs(1_017), Duration::from_secs(60));
+    let quota = Quota::per_minute(1);
+    let mut window = Local::new(FixedWindow::with_origin(quota, origin));
+    let mut bucket = Local::new(IntervalBucket::new(quota, origin));
+    let just_before = |at: Time| at - Duration::from_nanos(1);
+    for limit in [&mut window as &mut dyn FnCheck, &mut bucket] {
+        // What comes before the origin counts as in the first.
+        assert!(limit.passes(just_before(origin)));
+        assert!(!limit.passes(origin));
+        assert!(!limit.passes(just_before(origin + minute)));
+        assert!(limit.passes(origin + minute));
+        assert!(!limit.passes(just_before(origin + 2 * minute)));
+        assert!(limit.passes(origin + 2 * minute));
+    }
+}
+
+trait FnCheck {
+    fn passes(&mut self, now: Time) -> bool;
+}
+
+impl<A: Algorithm> FnCheck for Local<A> {
+    fn passes(&mut self, now: Time) -> bool {
+        self.check_at(now, 1).is_allowed()
+    }
+}
+
+#[test]
 fn a_warm_up_is_slow_when_cold_and_the_next_caller_pays() {
     // Ten a second, cold three times as slow, warm after four seconds.
     let rule = WarmUp::new(Quota::per_second(10), Duration::from_secs(4), 3);

@@ -324,3 +324,46 @@ impl Meter {
         (word - held, held)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Every instant becomes the ticks that division gives, rounded both ways; and the first
+        /// instant of a tick is the first.
+        #[test]
+        fn ticks_are_those_of_exact_division(
+            num in prop_oneof![1_u64..100, 1_u64..=1 << 40],
+            den in prop_oneof![1_u64..100, 1_u64..=1 << 40, Just(1_000_000_000)],
+            at in prop_oneof![any::<u64>(), 0_u64..1_000_000],
+        ) {
+            let scale = Scale::new(num.into(), den);
+            let product = u128::from(at) * u128::from(num);
+            let tick = scale.tick(Time::from_nanos(at));
+            let whole = |ticks: u128| u64::try_from(ticks).unwrap_or(u64::MAX);
+            if let Ok(floor) = u64::try_from(product / u128::from(den)) {
+                prop_assert_eq!(tick.floor, floor);
+                prop_assert_eq!(tick.ceil, whole(product.div_ceil(den.into())));
+                let first = scale.first(floor).as_nanos();
+                prop_assert!(scale.tick(Time::from_nanos(first)).floor >= floor && first <= at);
+                prop_assert!(first == 0 || scale.tick(Time::from_nanos(first - 1)).floor < floor);
+            }
+        }
+
+        /// A unit is so many ticks that the rate is what was asked for, to the last bit.
+        #[test]
+        fn a_unit_is_the_exact_interval(
+            amount in 1_u64..=10_000_000_000, period in 1_u64..=1 << 50, burst in 1_u64..=1 << 30,
+        ) {
+            let Ok(rate) = crate::Rate::new(amount, core::time::Duration::from_nanos(period)) else {
+                return Ok(());
+            };
+            let (scale, unit) = scale_of(Quota::new(rate).with_burst(burst));
+            // unit / (ticks a nanosecond) = period / amount
+            let left = u128::from(unit) * u128::from(scale.den) * u128::from(amount);
+            prop_assert_eq!(left, u128::from(period) * scale.numerator());
+        }
+    }
+}

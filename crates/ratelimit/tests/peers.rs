@@ -17,9 +17,12 @@ fn number(row: &[String], column: usize) -> u64 {
     row[column].parse().unwrap_or_else(|_| panic!("{row:?} column {column}"))
 }
 
+/// A scenario of a peer, and amount, period in nanoseconds and burst of its quota.
+type Under = (Scenario, (u64, u64, u64));
+
 /// The scenarios of a peer beside those of Bucket4j, whose comment lines tell the quota in whole
-/// numbers: amount, period in nanoseconds, burst.
-fn scenarios(name: &str) -> Option<Vec<(Scenario, (u64, u64, u64))>> {
+/// numbers.
+fn scenarios(name: &str) -> Option<Vec<Under>> {
     let like = trace("bucket4j_greedy.csv.gz")?;
     let quotas = like
         .iter()

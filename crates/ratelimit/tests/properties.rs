@@ -105,6 +105,30 @@ proptest! {
     }
 
     #[test]
+    fn r1_what_passes_at_the_end_of_its_wait_passes_in_rational_arithmetic(
+        q in quotas(), steps in steps()
+    ) {
+        // The instants at which rounding shows: the first one at which a denied cost passes.
+        let mut ours = Local::new(Gcra::new(quota(q)));
+        let mut exact = Exact::new(q.0, q.1, q.2);
+        let mut now = 0_u64;
+        for (step, cost) in steps {
+            now = now.saturating_add(step).min(u64::MAX / 64);
+            let verdict = ours.check_at(Time::from_nanos(now), cost);
+            if let Some(RetryAfter::After(wait)) = verdict.retry_after() {
+                now = now.saturating_add(wait.as_nanos() as u64);
+                if now > u64::MAX / 64 {
+                    break;
+                }
+                prop_assert!(ours.check_at(Time::from_nanos(now), cost).is_allowed());
+            } else if !verdict.is_allowed() {
+                continue;
+            }
+            prop_assert!(exact.check(now, cost), "passed at {now} what exact arithmetic denies");
+        }
+    }
+
+    #[test]
     fn r2_a_denied_cost_passes_after_its_wait_and_not_a_nanosecond_sooner(
         q in quotas(), steps in steps()
     ) {

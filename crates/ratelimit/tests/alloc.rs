@@ -1,5 +1,6 @@
 //! What allocates nothing, counted: every verb on every holder, compounds, headers as they are
 //! written.
+#![cfg(feature = "std")]
 
 use archstone_ratelimit::headers::{
     Legacy, Limit, Limits, Pacer, Policies, Policy, Problem, ProblemKind, Reset,

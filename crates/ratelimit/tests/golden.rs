@@ -1,4 +1,5 @@
 //! The traces of reference limiters, and a real day of requests.
+#![cfg(feature = "std")]
 
 mod common;
 

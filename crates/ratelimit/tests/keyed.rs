@@ -1,4 +1,5 @@
 //! A store of keys: bounded, small, and no way to shed a debt.
+#![cfg(feature = "std")]
 
 use archstone_ratelimit::*;
 use proptest::prelude::*;

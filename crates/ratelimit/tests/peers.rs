@@ -2,6 +2,7 @@
 //! where it differs from rational arithmetic, and nowhere else.
 //!
 //! Read from `$ARCHSTONE_DATA`; skipped aloud without it.
+#![cfg(feature = "std")]
 
 mod common;
 

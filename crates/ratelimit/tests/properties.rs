@@ -1,4 +1,5 @@
 //! The contract, R1 to R7, against plain models.
+#![cfg(feature = "std")]
 
 mod common;
 

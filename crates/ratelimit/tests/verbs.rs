@@ -1,4 +1,5 @@
 //! The same verbs on every algorithm, held by one owner and shared, against what they say.
+#![cfg(feature = "std")]
 
 use archstone_ratelimit::*;
 use proptest::prelude::*;

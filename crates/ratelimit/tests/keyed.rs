@@ -444,3 +444,47 @@ fn an_address_is_keyed_by_its_network() {
     assert_eq!(net("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
     assert_eq!(net("::ffff:192.0.2.7"), "192.0.2.7");
 }
+
+#[test]
+fn a_full_shard_that_knows_when_it_has_room_looks_again_when_a_key_may_be_idle_sooner() {
+    let now = Time::from_secs(50);
+    let fill = || {
+        let slow = Gcra::new(Quota::per_second(1).with_burst(4));
+        let fast = Quota::per_second(16).with_burst(4);
+        let store: Keyed<u64> = Keyed::<u64>::builder(slow).tier(fast).capacity(4).build();
+        let mut grants = Vec::new();
+        for key in 0..4 {
+            grants.extend(store.check_at(now, &key, 4).ok());
+        }
+        // A lap later it knows: not before four seconds have passed.
+        for key in 100..120 {
+            let Verdict::Deny(denial) = store.check_at(now, &key, 1) else { panic!("it is full") };
+            assert_eq!(denial.reason(), Reason::Overflow);
+            assert_eq!(denial.retry_after(), RetryAfter::After(Duration::from_secs(4)));
+        }
+        (store, grants)
+    };
+    let comes_in = |store: &Keyed<u64>, at| (0..3).any(|_| store.check_at(at, &7, 1).is_allowed());
+
+    let (store, _) = fill();
+    let early = now + Duration::from_secs(4) - Duration::from_nanos(1);
+    assert!(!comes_in(&store, early));
+    assert!(comes_in(&store, now + Duration::from_secs(4)));
+
+    let (store, grants) = fill();
+    assert_eq!(store.refund_at(now, &2, &grants[2], 4), 4);
+    assert!(comes_in(&store, now), "what was given back left its key idle");
+
+    let (store, _) = fill();
+    assert!(!store.check_tier_at(now, &1, 1, 1).is_allowed(), "what was used stays used");
+    assert!(comes_in(&store, now + Duration::from_secs(1)), "a faster tier is idle sooner");
+
+    let (mut store, _) = fill();
+    store.set_quota_at(now, 0, Quota::per_second(400).with_burst(4), Carry::Used);
+    assert!(comes_in(&store, now + Duration::from_secs(1)), "a faster quota is idle sooner");
+
+    let (store, _) = fill();
+    let other = store.snapshot_at(now);
+    assert_eq!(store.restore_at(now, &other, Duration::from_secs(3)), Ok(4));
+    assert!(comes_in(&store, now + Duration::from_secs(1)), "what was restored is idle sooner");
+}

@@ -5,6 +5,9 @@
 //! 2. A state is removed only when it answers as one that was never used, so forgetting it changes
 //!    no decision; except under [`Overflow::Forget`], which says so.
 //! 3. A check does a bounded step of expiry, and only when it adds a key.
+//!
+//! Over 600 lines, since it is the verbs of one type, each with the bounds of its borrowed key;
+//! table, lock, builder and snapshot have files of their own.
 
 mod builder;
 mod lock;

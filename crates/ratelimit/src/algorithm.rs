@@ -1,7 +1,7 @@
 //! The verbs that all algorithms share, and state for one owner.
 
 use crate::shared::VOID;
-use crate::{Denial, Grant, Quota, Verdict};
+use crate::{Denial, Grant, Quota, RetryAfter, Verdict};
 use archstone_core::Time;
 use core::fmt::Debug;
 use core::time::Duration;
@@ -70,6 +70,16 @@ pub trait Algorithm: Copy + Debug + Send + Sync + Rule + 'static {
     fn peek(&self, state: &Self::State, now: Time, cost: u64) -> Verdict {
         let mut scratch = *state;
         self.check(&mut scratch, now, cost)
+    }
+
+    /// How long until more units pass at once than do at `now`: what the header field `RateLimit`
+    /// tells as `t`. Zero when the whole quota is there, or never will be.
+    fn more_after(&self, state: &Self::State, now: Time) -> Duration {
+        let left = self.peek(state, now, 0).remaining();
+        match self.peek(state, now, left.saturating_add(1)).retry_after() {
+            Some(RetryAfter::After(wait)) => wait,
+            _ => Duration::ZERO,
+        }
     }
 
     /// Charges as much of `most` as may pass at `now`, maybe nothing.
@@ -235,6 +245,12 @@ impl<A: Algorithm> Local<A> {
     #[inline]
     pub fn peek_at(&self, now: Time, cost: u64) -> Verdict {
         self.rule.peek(&self.state, now, cost)
+    }
+
+    /// How long until more units pass at once than do at `now`: see [`Algorithm::more_after`].
+    #[must_use]
+    pub fn more_after_at(&self, now: Time) -> Duration {
+        self.rule.more_after(&self.state, now)
     }
 
     /// Charges as much of `most` as may pass at `now`, maybe nothing.

@@ -108,13 +108,13 @@ impl<A: Algorithm, C: Clock, R: RuleCell<A>> Limiter<A, C, R> {
     }
 
     /// Charges one unit if it may pass now.
-    #[inline]
+    #[inline(always)]
     pub fn check(&self) -> Verdict {
         self.check_n(1)
     }
 
     /// Charges `cost` if it may pass now.
-    #[inline]
+    #[inline(always)]
     pub fn check_n(&self, cost: u64) -> Verdict {
         self.shared.check_at(self.clock.now(), cost)
     }
@@ -123,6 +123,13 @@ impl<A: Algorithm, C: Clock, R: RuleCell<A>> Limiter<A, C, R> {
     #[inline]
     pub fn peek(&self, cost: u64) -> Verdict {
         self.shared.peek_at(self.clock.now(), cost)
+    }
+
+    /// How long until more units pass at once than do now: what the header field `RateLimit` tells
+    /// as `t`.
+    #[must_use]
+    pub fn more_after(&self) -> Duration {
+        self.shared.more_after_at(self.clock.now())
     }
 
     /// Charges as much of `most` as may pass now, maybe nothing: see [`Grant::cost`].

@@ -393,7 +393,11 @@ impl<A: Algorithm> Shared<A> {
     /// given back after.
     pub fn set_quota_at(&mut self, now: Time, quota: Quota, how: Carry) {
         let (old, new) = (self.rule.0, self.rule.0.with_quota(quota));
-        self.move_state(now, &old, &new, how);
+        // Nobody else is there, so the state is put in place as it is.
+        let state = self.cell.freeze();
+        self.cell = CachePadded::new(Cell::new(carry(&old, &new, &state, now, how)));
+        self.giving_back.fetch_add(VOID, Ordering::Relaxed);
+        self.given_back.fetch_add(VOID, Ordering::Relaxed);
         self.rule = Fixed(new);
     }
 }
@@ -406,7 +410,8 @@ impl<A: Algorithm> Shared<A, Tunable<A>> {
     }
 
     /// Changes the quota; `how` says what becomes of what was used. Checks wait for it, some 100
-    /// ns. Grants made before cannot be given back after.
+    /// ns. Grants made before cannot be given back after. A state that would be the same word under
+    /// both quotas is set one tick towards denial, so that no check of the old one lands on it.
     pub fn set_quota_at(&self, now: Time, quota: Quota, how: Carry) {
         self.rule.replace(|old| {
             let new = old.with_quota(quota);
@@ -440,7 +445,7 @@ impl<A: Algorithm, R: RuleCell<A>> Shared<A, R> {
     }
 
     /// Charges `cost` if it may pass at `now`.
-    #[inline]
+    #[inline(always)]
     pub fn check_at(&self, now: Time, cost: u64) -> Verdict {
         let before = self.given_back.load(Ordering::Acquire);
         let verdict = self.run(|rule, state| {
@@ -451,9 +456,15 @@ impl<A: Algorithm, R: RuleCell<A>> Shared<A, R> {
     }
 
     /// What [`check_at`](Self::check_at) would answer.
-    #[inline]
+    #[inline(always)]
     pub fn peek_at(&self, now: Time, cost: u64) -> Verdict {
         self.run(|rule, state| (false, rule.peek(state, now, cost)))
+    }
+
+    /// How long until more units pass at once than do at `now`: see [`Algorithm::more_after`].
+    #[must_use]
+    pub fn more_after_at(&self, now: Time) -> Duration {
+        self.run(|rule, state| (false, rule.more_after(state, now)))
     }
 
     /// Charges as much of `most` as may pass at `now`, maybe nothing: see [`Grant::cost`].

@@ -7,12 +7,15 @@
 //! so at any instant `central + leased <= burst`. In any window the admitted cost is then at most
 //! what was leased at its start, plus what the central bucket gives in it: at most
 //! `burst + rate * length`, as for one exact bucket. It never over-admits. What it may deny too
-//! early is what other lanes hold: less than `lanes * batch` units.
+//! early is what is set aside for the lanes and what they hold: at most `2 * lanes * batch` units.
 
 use crate::{Denial, Gcra, Quota, Shared, Time};
 use alloc::boxed::Box;
 use archstone_core::pad::CachePadded;
 use archstone_core::shim::atomic::{AtomicU64, Ordering};
+
+/// The most units of one lease: at a thousand, the shared word is a thousandth of the cost.
+const MOST_LEASED: u64 = 1_024;
 
 /// A stripe is being refilled, or a [`Lane`] owns it: its permits are elsewhere.
 const TAKEN: u64 = 1 << 63;
@@ -23,8 +26,9 @@ const TAKEN: u64 = 1 << 63;
 /// compare-exchange. A [`lane`](Self::lane) belongs to its holder and costs a subtraction. Both
 /// reach for the shared word once in [`batch`](Self::batch) units.
 ///
-/// Never over-admits; may deny while other lanes hold up to [`stranded`](Self::stranded) units.
-/// The largest cost that can pass is the burst less that. Memory: 128 bytes a stripe.
+/// Never over-admits. May deny while up to [`stranded`](Self::stranded) units are left, at most a
+/// quarter of the burst; the rate in the long run is the whole one. The largest cost that can pass
+/// is the burst less a batch a stripe. Memory: 128 bytes a stripe.
 #[derive(Debug)]
 pub struct Striped {
     central: Shared<Gcra>,
@@ -34,12 +38,13 @@ pub struct Striped {
 }
 
 impl Striped {
-    /// `quota` over `stripes` stripes (at least 1), one for each core that checks. Half the burst
-    /// is for leases; a burst below twice the stripes leaves none, and every check is central.
+    /// `quota` over `stripes` stripes (at least 1), one for each core that checks. An eighth of the
+    /// burst is for leases, at most 1024 units a stripe: more would strand more and not be felt. A
+    /// burst below eight times the stripes leaves none, and every check is central.
     #[must_use]
     pub fn new(quota: Quota, stripes: usize) -> Self {
         let stripes = stripes.clamp(1, 1 << 16);
-        let batch = quota.burst() / (2 * stripes as u64);
+        let batch = (quota.burst() / (8 * stripes as u64)).min(MOST_LEASED);
         let central = quota.with_burst(quota.burst() - batch * stripes as u64);
         Self {
             central: Shared::new(Gcra::new(central)),
@@ -61,10 +66,11 @@ impl Striped {
         self.batch
     }
 
-    /// The most units that may be denied too early.
+    /// The most units that may be left, of the burst, when a check is denied: a batch is set aside
+    /// for each stripe, and each may hold one.
     #[must_use]
     pub fn stranded(&self) -> u64 {
-        self.batch * (self.stripes.len() as u64 - 1)
+        2 * self.batch * self.stripes.len() as u64
     }
 
     /// Charges `cost` if it may pass at `now`, from the stripe of this thread.

@@ -22,6 +22,13 @@ impl Grid {
         Self { scale: Scale::new(1, period), period, amount, origin: origin.as_nanos() }
     }
 
+    #[inline(always)]
+    fn window(&self, now: Time) -> u64 {
+        let since = Time::from_nanos(now.as_nanos().saturating_sub(self.origin));
+        self.scale.tick_of_windows(since).floor
+    }
+
+    #[inline(always)]
     fn start(&self, window: u64) -> Time {
         Time::from_nanos(window.saturating_mul(self.period).saturating_add(self.origin))
     }
@@ -30,19 +37,24 @@ impl Grid {
 impl Axis for Grid {
     #[inline(always)]
     fn tick(&self, now: Time) -> Tick {
-        let since = Time::from_nanos(now.as_nanos().saturating_sub(self.origin));
-        let tick = self.scale.tick_of_windows(since).floor.saturating_mul(self.amount);
+        let tick = self.window(now).saturating_mul(self.amount);
         Tick { floor: tick, ceil: tick }
     }
 
-    #[inline]
+    #[cold]
     fn first(&self, tick: u64) -> Time {
         self.start(tick.div_ceil(self.amount.max(1)))
     }
 
     #[inline(always)]
     fn standing(&self, now: Time, tick: Tick, room: u64, _: u64, word: u64) -> Standing {
-        Standing::nanos(now, room, if word <= tick.floor { now } else { self.first(word) })
+        let full = match word.saturating_sub(tick.floor) {
+            0 => now,
+            // In use is a part of this window, as nearly always: no division.
+            used if used <= self.amount => self.start(self.window(now).saturating_add(1)),
+            _ => self.first(word),
+        };
+        Standing::nanos(now, room, full)
     }
 
     #[inline]

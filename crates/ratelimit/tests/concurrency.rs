@@ -1,4 +1,5 @@
 //! The adaptive limits against Netflix's own decisions, and against servers that overload.
+#![cfg(feature = "std")]
 
 use archstone_ratelimit::concurrency::{
     Aimd, ConcurrencyLimiter, Fixed, Gradient2, LimitAlgorithm, LimitError, Partitioned, Sample,

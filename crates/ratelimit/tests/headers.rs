@@ -151,6 +151,11 @@ fn every_draft_and_custom_is_understood() {
         read(&[("X-RateLimit-Remaining", "3"), ("X-RateLimit-Reset", "12")]),
         (Some(3), None)
     );
+    let mut seen = Fields::new(now);
+    early.iter().for_each(|(name, value)| seen.add(name, value));
+    assert_eq!(seen.quota(), Some(10));
+    seen.add("X-RateLimit-Limit", "many");
+    assert_eq!(seen.quota(), None, "a malformed field is as none");
     // Retry-After has precedence, in both forms.
     assert_eq!(
         read(&[("RateLimit", r#""a";r=0;t=1"#), ("Retry-After", "90")]),

@@ -1,4 +1,5 @@
 //! Zero, one, the largest, the edge, the clock that steps: every input of which a peer once broke.
+#![cfg(feature = "std")]
 
 use archstone_ratelimit::*;
 use proptest::prelude::*;

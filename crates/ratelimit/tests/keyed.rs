@@ -1,4 +1,5 @@
 //! A store of keys: bounded, small, and no way to shed a debt.
+#![cfg(feature = "std")]
 
 use archstone_ratelimit::*;
 use proptest::prelude::*;
@@ -50,6 +51,77 @@ proptest! {
                 store.check_at(now, &key, 1).is_allowed(),
                 limit.check_at(now, 1).is_allowed()
             );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A full store against limits of their own: what is known is decided as ever, a new key is
+    /// denied only while nobody is idle or the sweep has not come by, and its wait is no lie.
+    #[test]
+    fn a_full_store_forgets_nobody_and_says_when_there_is_room(
+        steps in prop::collection::vec((0_u64..40, 0_u64..900, 0_u8..10), 1..400),
+    ) {
+        let slow = Quota::per_second(1).with_burst(4);
+        let fast = Quota::per_second(4).with_burst(4);
+        let store: Keyed<u64> = Keyed::<u64>::builder(Gcra::new(slow)).tier(fast).capacity(12).build();
+        let rules = [Gcra::new(slow), Gcra::new(fast)];
+        // Tier, state and the last grant of every key in use.
+        let mut known: HashMap<u64, (Tier, u64, Option<Grant>)> = HashMap::new();
+        let rule = |tier: Tier| rules[usize::from(tier)];
+        let mut now = Time::from_secs(10);
+        for (key, step, what) in steps {
+            now += Duration::from_millis(step);
+            known.retain(|_, (tier, state, _)| !rule(*tier).is_idle(state, now));
+            let tier = known.get(&key).map_or(0, |(tier, ..)| *tier);
+            match (what, known.get_mut(&key)) {
+                // Given back: it may be idle sooner than it was going to be.
+                (0..=2, Some((tier, state, grant))) => {
+                    if let Some(grant) = grant.take() {
+                        let refund = rule(*tier).refund(state, now, &grant, 9, u64::MAX);
+                        prop_assert_eq!(store.refund_at(now, &key, &grant, 9), refund.units);
+                    }
+                }
+                // Another tier: what was used stays used, and drains at another rate.
+                (3, Some((tier, state, grant))) => {
+                    let (old, new) = (rule(*tier), rule(1 - *tier));
+                    (*tier, *grant) = (1 - *tier, None);
+                    *state = new.with_used(now, old.used(state, now));
+                    let left = store.check_tier_at(now, &key, *tier, 0).remaining();
+                    prop_assert_eq!(left, new.peek(state, now, 0).remaining());
+                }
+                _ => {
+                    let cost = u64::from(what % 3) + 1;
+                    let mut verdict = store.check_tier_at(now, &key, tier, cost);
+                    if let Verdict::Deny(denial) = verdict {
+                        if denial.reason() == Reason::Overflow {
+                            prop_assert!(!known.contains_key(&key), "a known key lost its place");
+                            let then = now + denial.retry_after().duration().unwrap();
+                            let idle = |(tier, state, _): &(Tier, u64, _)| rule(*tier).is_idle(state, then);
+                            prop_assert!(known.len() < 12 || known.values().any(idle), "the wait is a lie");
+                            if known.len() == 12 {
+                                continue;
+                            }
+                            // Somebody is idle: at most a lap of the sweep later there is room.
+                            for _ in 0..4 {
+                                verdict = store.check_tier_at(now, &key, tier, cost);
+                            }
+                            prop_assert!(known.len() >= 12 || store.peek_at(now, &key, 0).remaining() < 4);
+                            let used = 4 - store.peek_at(now, &key, 0).remaining();
+                            let state = rule(0).with_used(now, u128::from(used) << 32);
+                            known.insert(key, (0, state, None));
+                            continue;
+                        }
+                    }
+                    let (_, state, grant) = known.entry(key).or_insert((0, 0, None));
+                    let expected = rule(tier).check(state, now, cost);
+                    prop_assert_eq!(verdict.is_allowed(), expected.is_allowed());
+                    *grant = verdict.ok().ok().or(*grant);
+                }
+            }
+            prop_assert!(store.len() <= 12);
         }
     }
 }
@@ -317,10 +389,102 @@ fn keys_with_destructors_are_dropped_once() {
     assert_eq!(Rc::strong_count(&counter), 1);
 }
 
+/// A snapshot that somebody has written by hand restores as something, and nothing panics on it.
+#[cfg(feature = "serde")]
+fn restored<A: Algorithm>(rule: A, words: &[u64]) {
+    let width = serde_json::to_value(one_key(rule)).unwrap()["words"].as_array().unwrap().len();
+    let words: Vec<u64> = words.iter().copied().cycle().take(2 * width).collect();
+    let json = serde_json::json!({
+        "taken_at": 77, "quotas": ["9/min", "3/s burst 5"], "keys": [[1, 0], [2, 1]], "words": words,
+    });
+    let snapshot: Snapshot<u64> = serde_json::from_value(json).unwrap();
+    let store: Keyed<u64, A> = Keyed::<u64, A>::builder(rule).tier(Quota::per_hour(4)).build();
+    let now = Time::from_secs(5);
+    let _ = store.restore_at(now, &snapshot, Duration::from_secs(1));
+    for key in [1, 2] {
+        let verdict = store.check_at(now, &key, 1);
+        let _ = (verdict.remaining(), verdict.reset_after(), verdict.retry_after());
+        let _ = store.charge_at(now, &key, 3).map(|grant| store.refund_at(now, &key, &grant, 9));
+        let _ = (store.check_tier_at(now, &key, 1, 1), store.more_after_tier_at(now, &key, 0));
+        let _ = store.reserve_at(now, &key, 1, Duration::MAX);
+    }
+    let _ = (store.top(now, 2), store.snapshot_at(now));
+}
+
+#[cfg(feature = "serde")]
+fn one_key<A: Algorithm>(rule: A) -> Snapshot<u64> {
+    let store: Keyed<u64, A> = Keyed::<u64, A>::builder(rule).build();
+    let _ = store.charge_at(Time::ZERO, &1, 1);
+    store.snapshot_at(Time::ZERO)
+}
+
+#[cfg(feature = "serde")]
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_snapshot_written_by_hand_makes_nothing_panic(
+        words in prop::collection::vec(prop_oneof![any::<u64>(), 0_u64..20, Just(u64::MAX)], 1..12),
+    ) {
+        let quota = Quota::per_minute(9);
+        restored(Gcra::new(quota), &words);
+        restored(FixedWindow::new(quota), &words);
+        restored(CalendarWindow::new(9, Every::Day), &words);
+        restored(SlidingLog::<4>::new(quota), &words);
+        restored(SlidingCounter::<1>::new(quota), &words);
+        restored(SlidingCounter::<8>::new(quota), &words);
+        restored(WarmUp::new(quota, Duration::from_secs(3), 3), &words);
+    }
+}
+
 #[test]
 fn an_address_is_keyed_by_its_network() {
     let net = |text: &str| client_network(text.parse().unwrap()).to_string();
     assert_eq!(net("192.0.2.7"), "192.0.2.7");
     assert_eq!(net("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
     assert_eq!(net("::ffff:192.0.2.7"), "192.0.2.7");
+}
+
+#[test]
+fn a_full_shard_that_knows_when_it_has_room_looks_again_when_a_key_may_be_idle_sooner() {
+    let now = Time::from_secs(50);
+    let fill = || {
+        let slow = Gcra::new(Quota::per_second(1).with_burst(4));
+        let fast = Quota::per_second(16).with_burst(4);
+        let store: Keyed<u64> = Keyed::<u64>::builder(slow).tier(fast).capacity(4).build();
+        let mut grants = Vec::new();
+        for key in 0..4 {
+            grants.extend(store.check_at(now, &key, 4).ok());
+        }
+        // A lap later it knows: not before four seconds have passed.
+        for key in 100..120 {
+            let Verdict::Deny(denial) = store.check_at(now, &key, 1) else { panic!("it is full") };
+            assert_eq!(denial.reason(), Reason::Overflow);
+            assert_eq!(denial.retry_after(), RetryAfter::After(Duration::from_secs(4)));
+        }
+        (store, grants)
+    };
+    let comes_in = |store: &Keyed<u64>, at| (0..3).any(|_| store.check_at(at, &7, 1).is_allowed());
+
+    let (store, _) = fill();
+    let early = now + Duration::from_secs(4) - Duration::from_nanos(1);
+    assert!(!comes_in(&store, early));
+    assert!(comes_in(&store, now + Duration::from_secs(4)));
+
+    let (store, grants) = fill();
+    assert_eq!(store.refund_at(now, &2, &grants[2], 4), 4);
+    assert!(comes_in(&store, now), "what was given back left its key idle");
+
+    let (store, _) = fill();
+    assert!(!store.check_tier_at(now, &1, 1, 1).is_allowed(), "what was used stays used");
+    assert!(comes_in(&store, now + Duration::from_secs(1)), "a faster tier is idle sooner");
+
+    let (mut store, _) = fill();
+    store.set_quota_at(now, 0, Quota::per_second(400).with_burst(4), Carry::Used);
+    assert!(comes_in(&store, now + Duration::from_secs(1)), "a faster quota is idle sooner");
+
+    let (store, _) = fill();
+    let other = store.snapshot_at(now);
+    assert_eq!(store.restore_at(now, &other, Duration::from_secs(3)), Ok(4));
+    assert!(comes_in(&store, now + Duration::from_secs(1)), "what was restored is idle sooner");
 }

@@ -151,23 +151,96 @@ fn a_compound_beside_a_compound_charges_all_or_none() {
 }
 
 #[test]
+fn compounds_of_two_threads_by_two_charge_all_or_none() {
+    bounded(|| {
+        let limit =
+            |burst| Arc::new(Shared::new(Gcra::new(Quota::per_second(1).with_burst(burst))));
+        let (narrow, wide) = (limit(2), limit(3));
+        let passed = spawn_all(2, {
+            let (narrow, wide) = (narrow.clone(), wide.clone());
+            move |thread| {
+                let parts = [Part::new(&*narrow, 1), Part::new(&*wide, 1)];
+                let parts = || {
+                    if thread == 1 { [parts[1], parts[0]] } else { parts }
+                };
+                let check = || u64::from(check_all(NOW, &parts()).is_ok());
+                check() + check()
+            }
+        });
+        assert!(passed <= 2);
+        assert_eq!(narrow.peek_at(NOW, 0).remaining(), 2 - passed);
+        assert_eq!(wide.peek_at(NOW, 0).remaining(), 3 - passed);
+    });
+}
+
+#[test]
+fn a_change_of_quota_of_several_words_loses_no_check() {
+    bounded(|| {
+        let rule = SlidingCounter::<1>::new(Quota::per_second(1));
+        let limit = Arc::new(Shared::tunable(rule));
+        let next = Quota::per_second(3);
+        let passed = spawn_all(2, {
+            let limit = limit.clone();
+            move |thread| match thread {
+                0 => {
+                    limit.set_quota_at(NOW, next, Carry::Used);
+                    0
+                }
+                _ => passes(limit.check_at(NOW, 1)),
+            }
+        });
+        assert_eq!(passed, 1);
+        assert_eq!(limit.peek_at(NOW, 0).remaining(), 2);
+    });
+}
+
+#[test]
+fn charges_and_reservations_beside_a_check_are_all_counted() {
+    model(1, || {
+        let limit = Arc::new(Shared::new(Gcra::new(Quota::per_second(1).with_burst(3))));
+        let long = std::time::Duration::from_secs(60);
+        let counted = spawn_all(3, {
+            let limit = limit.clone();
+            move |thread| match thread {
+                0 => limit.charge_at(NOW, 2).cost(),
+                1 => limit.reserve_at(NOW, 2, long).map_or(0, |(grant, _)| grant.cost()),
+                _ => passes(limit.check_at(NOW, 1)),
+            }
+        });
+        // Four or five of three are in use, by whether the check came before the others: one more
+        // passes when as many seconds less two are over.
+        let wait = limit.peek_at(NOW, 1).retry_after().unwrap().duration().unwrap();
+        assert_eq!(wait.as_secs(), 2 + counted - 4);
+    });
+}
+
+/// A striped limiter of 16 whose stripe holds one unit of long ago, and with all but two of what
+/// the shared word holds in use: three units are left.
+fn striped() -> Arc<Striped> {
+    let limit = Striped::new(Quota::per_second(1).with_burst(16), 1);
+    assert_eq!(limit.batch(), 2);
+    assert!(limit.check_in_at(0, Time::ZERO, 1).is_ok());
+    assert!(limit.check_in_at(0, NOW, 12).is_ok());
+    Arc::new(limit)
+}
+
+#[test]
 fn stripes_of_two_threads_never_pass_more_than_the_burst() {
     model(1, || {
-        let limit = Arc::new(Striped::new(Quota::per_second(1).with_burst(4), 1));
-        assert_eq!(limit.batch(), 2);
+        let limit = striped();
         let passed = spawn_all(2, move |_| {
             let take = || u64::from(limit.check_in_at(0, NOW, 1).is_ok());
-            take() + take() + take()
+            take() + take()
         });
         // What may be denied too early is what a lease held at that moment.
-        assert!((2..=4).contains(&passed), "{passed}");
+        assert!((2..=3).contains(&passed), "{passed}");
     });
 }
 
 #[test]
 fn a_lane_beside_its_stripe_never_passes_more_than_the_burst() {
     model(1, || {
-        let limit = Arc::new(Striped::new(Quota::per_second(1).with_burst(2), 1));
+        let limit = striped();
         let passed = spawn_all(2, move |thread| {
             let mut passed = 0;
             if thread == 0 {
@@ -177,15 +250,16 @@ fn a_lane_beside_its_stripe_never_passes_more_than_the_burst() {
                 }
             } else {
                 passed += u64::from(limit.check_in_at(0, NOW, 1).is_ok());
+                passed += u64::from(limit.check_in_at(0, NOW, 1).is_ok());
             }
             passed
         });
-        assert!(passed <= 2);
+        assert!((2..=3).contains(&passed), "{passed}");
     });
 }
 
 #[test]
-fn a_new_key_of_two_threads_is_one_key() {
+fn new_keys_of_two_threads_are_two_keys() {
     bounded(|| {
         let rule = Gcra::new(Quota::per_second(1).with_burst(1));
         let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
@@ -194,9 +268,13 @@ fn a_new_key_of_two_threads_is_one_key() {
         let keyed = Arc::new(keyed);
         let passed = spawn_all(2, {
             let keyed = keyed.clone();
-            move |_| passes(keyed.check_at(NOW, &7, 1))
+            move |thread| {
+                // Two keys in one shard, in both orders.
+                let key = |n: u64| 7 + (n + thread as u64) % 2;
+                passes(keyed.check_at(NOW, &key(0), 1)) + passes(keyed.check_at(NOW, &key(1), 1))
+            }
         });
-        assert_eq!(passed, 1);
-        assert_eq!(keyed.len(), 1);
+        assert_eq!(passed, 2);
+        assert_eq!(keyed.len(), 2);
     });
 }

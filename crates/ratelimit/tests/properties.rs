@@ -1,4 +1,5 @@
 //! The contract, R1 to R7, against plain models.
+#![cfg(feature = "std")]
 
 mod common;
 
@@ -101,6 +102,30 @@ proptest! {
                 exact = later;
                 prop_assert!(ours.check_at(Time::from_nanos(then), cost).is_allowed());
             }
+        }
+    }
+
+    #[test]
+    fn r1_what_passes_at_the_end_of_its_wait_passes_in_rational_arithmetic(
+        q in quotas(), steps in steps()
+    ) {
+        // The instants at which rounding shows: the first one at which a denied cost passes.
+        let mut ours = Local::new(Gcra::new(quota(q)));
+        let mut exact = Exact::new(q.0, q.1, q.2);
+        let mut now = 0_u64;
+        for (step, cost) in steps {
+            now = now.saturating_add(step).min(u64::MAX / 64);
+            let verdict = ours.check_at(Time::from_nanos(now), cost);
+            if let Some(RetryAfter::After(wait)) = verdict.retry_after() {
+                now = now.saturating_add(wait.as_nanos() as u64);
+                if now > u64::MAX / 64 {
+                    break;
+                }
+                prop_assert!(ours.check_at(Time::from_nanos(now), cost).is_allowed());
+            } else if !verdict.is_allowed() {
+                continue;
+            }
+            prop_assert!(exact.check(now, cost), "passed at {now} what exact arithmetic denies");
         }
     }
 

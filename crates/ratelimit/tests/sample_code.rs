@@ -1,5 +1,6 @@
 //! The faults of the limiters that are usually shown in books and interviews, as tests that ours
 //! has none of them.
+#![cfg(feature = "std")]
 
 use archstone_ratelimit::*;
 use std::time::Duration;

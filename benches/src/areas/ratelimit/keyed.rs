@@ -2,12 +2,12 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use archstone_ratelimit::{Gcra, Keyed, Quota, Time, TscClock};
 
 use crate::areas::Area;
-use crate::measure::{Race, Runner};
+use crate::measure::{Race, Runner, interleave};
 use crate::memory;
 use crate::row::{Better, Side, Subject, Unit};
 use crate::workload::Rng;
@@ -71,25 +71,80 @@ pub(super) fn entries(area: &mut Area) {
         let store: Store<String> = Keyed::<String>::builder(Gcra::new(QUOTA)).capacity(10_000).build_with(TscClock::new(), ahash::RandomState::new());
         let theirs: Governor<String> = governor::RateLimiter::keyed(governor_quota());
         for name in names.iter() {
-            let _ = (store.check(name.as_str()), theirs.check_key(name));
+            // At the origin of time, so that none is idle and makes room before all are there.
+            let _ = (store.check_at(Time::ZERO, name.as_str(), 1), theirs.check_key(name));
         }
-        Race::new("16-byte text keys, 10 k, own clock", checks(OURS, (store, names.clone()), &order, |(l, names), key, _| l.check(names[*key as usize].as_str()).is_allowed()))
+        assert_eq!(store.len(), 10_000, "all keys are there: what follows are hits");
+        let hasher = ahash::RandomState::new();
+        let floor = (filled(10_000), names.clone());
+        Race::new("16-byte text keys, 10 k, all there, own clock", checks(OURS, (store, names.clone()), &order, |(l, names), key, _| l.check(names[*key as usize].as_str()).is_allowed()))
             .beats("governor", checks("governor dashmap", (theirs, names), &order, |(l, names), key, _| l.check_key(&names[*key as usize]).is_ok()), 2.0)
+            .at_most(1.2, "floor", checks("u64 keys, and hashing the text", floor, &order, move |(l, names), key, _| {
+                let hash = hasher.hash_one(names[*key as usize].as_str());
+                std::hint::black_box(hash);
+                l.check(key).is_allowed()
+            }))
+    });
+    area.rows("ratelimit.P10/allocations", |_| {
+        let names: Vec<String> = (0..10_000).map(|n| format!("client-{n:09}")).collect();
+        let store: Store<String> = Keyed::<String>::builder(Gcra::new(QUOTA)).capacity(10_000).build_with(TscClock::new(), ahash::RandomState::new());
+        let check = || names.iter().filter(|name| store.check_at(Time::ZERO, name.as_str(), 1).is_allowed()).count();
+        let first = check();
+        let (again, used) = memory::used(check);
+        assert_eq!((first, again), (10_000, 10_000));
+        let subject = Subject::new("ratelimit.P10/allocations", "allocations of 10 k hits by text keys", Unit::Count, Better::Lower);
+        vec![subject.limit(Side::new(OURS, used.allocations as f64), 0.0)]
     });
     area.race("ratelimit.P11", |_| {
-        // Full of keys in use, so that every new key is looked for, swept for and denied.
-        let build = || {
-            let store: Store<u64> = Keyed::<u64>::builder(Gcra::new(Quota::per_day(2))).capacity(100_000).build_with(TscClock::new(), ahash::RandomState::new());
-            for key in 0..300_000 {
-                let _ = store.check_at(Time::ZERO, &key, 1);
-            }
-            store
-        };
         let known: Arc<[u64]> = drawn(5, 100_000);
-        let fresh: Arc<[u64]> = (0..CHECKS as u64).map(|n| n + (1 << 40)).collect();
-        Race::new("all-new keys at a full store", checks(OURS, build(), &fresh, |l, key, _| l.check_at(Time::ZERO, key, 1).is_allowed()))
-            .at_most(1.5, "floor", checks("the same store, keys that are there", build(), &known, |l, key, _| l.check_at(Time::ZERO, key, 1).is_allowed()))
+        Race::new("all-new keys at a full store", checks(OURS, full_store(), &fresh_keys(), |l, key, _| l.check_at(Time::ZERO, key, 1).is_allowed()))
+            .at_most(1.5, "floor", checks("the same store, keys that are there", full_store(), &known, |l, key, _| l.check_at(Time::ZERO, key, 1).is_allowed()))
     });
+    area.rows("ratelimit.P11/p99.9", |run| {
+        // A client of old among made-up keys, sixteen to one, each of its checks timed alone.
+        let known: Arc<[u64]> = drawn(5, 100_000);
+        let ours = tail(OURS, full_store(), &known, |l, key| l.check_at(Time::ZERO, &key, 1).is_allowed());
+        let eviction = rate_net::Eviction::capacity(100_000);
+        let net = rate_net::RateLimiter::builder().per_second(1_000_000).eviction(eviction).build();
+        assert!((0..100_000).all(|key| net.check(rate_net::Key::id(key)).is_allow()));
+        let theirs = tail("rate-net", net, &known, |l, key| l.check(rate_net::Key::id(key)).is_allow());
+        let timing = interleave(&mut [ours, theirs], &run.budget);
+        let subject = Subject::new("ratelimit.P11/p99.9", "p99.9 of a known key while a full store is flooded", Unit::Ns, Better::Lower);
+        vec![subject.at("rate-net").against(Side::new(OURS, timing[0].best), Side::new("rate-net", timing[1].best), Some(1.0))]
+    });
+}
+
+/// Full of keys in use for days, so that every new key is looked for, swept for and denied.
+fn full_store() -> Store<u64> {
+    let quota = Quota::per_day(2).with_burst(1_000_000);
+    let store: Store<u64> = Keyed::<u64>::builder(Gcra::new(quota)).capacity(100_000).build_with(TscClock::new(), ahash::RandomState::new());
+    for key in 0..300_000 {
+        let _ = store.check_at(Time::ZERO, &key, 1);
+    }
+    store
+}
+
+fn fresh_keys() -> Arc<[u64]> {
+    (0..CHECKS as u64).map(|n| n + (1 << 40)).collect()
+}
+
+/// The thousandth-slowest of the checks of known keys, as if it were a round of one operation.
+fn tail<L: 'static>(name: &str, limit: L, known: &Arc<[u64]>, check: impl Fn(&L, u64) -> bool + 'static) -> Runner {
+    let (known, fresh) = (known.clone(), fresh_keys());
+    let mut took: Vec<u64> = Vec::new();
+    Runner::custom(name, 1, move || {
+        took.clear();
+        for (flood, key) in fresh.chunks(16).zip(known.iter()) {
+            for new in flood {
+                std::hint::black_box(check(&limit, *new));
+            }
+            let start = Instant::now();
+            std::hint::black_box(check(&limit, *key));
+            took.push(start.elapsed().as_nanos() as u64);
+        }
+        took.sort_unstable();
+        Duration::from_nanos(took[took.len() * 999 / 1_000])
+    })
 }
 
 /// Keys below `keys`, uniform; the stores hash them with seeds of their own.

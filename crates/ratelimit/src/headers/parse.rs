@@ -133,6 +133,7 @@ pub struct Fields {
     now: u64,
     /// The tightest item of `RateLimit`.
     current: Option<LimitSeen>,
+    quota: Option<u64>,
     remaining: Option<u64>,
     reset: Option<Duration>,
     retry_after: Option<Duration>,
@@ -146,7 +147,14 @@ impl Fields {
     /// Nothing seen yet; `now` in Unix seconds turns moments into waits.
     #[must_use]
     pub const fn new(now: u64) -> Self {
-        Self { now, current: None, remaining: None, reset: None, retry_after: None }
+        Self { now, current: None, quota: None, remaining: None, reset: None, retry_after: None }
+    }
+
+    /// Units a window, as `RateLimit-Limit` or `X-RateLimit-Limit` told; `RateLimit-Policy` of later
+    /// drafts is a list of its own: see [`policies`].
+    #[must_use]
+    pub const fn quota(&self) -> Option<u64> {
+        self.quota
     }
 
     /// Takes in one field; names that mean nothing here and malformed values are ignored.
@@ -162,6 +170,8 @@ impl Fields {
             };
         } else if is("Retry-After") {
             self.retry_after = retry_after(value, self.now);
+        } else if is("RateLimit-Limit") || is("X-RateLimit-Limit") {
+            self.quota = whole(value);
         } else if is("RateLimit-Remaining") || is("X-RateLimit-Remaining") {
             self.remaining = whole(value);
         } else if is("RateLimit-Reset") || is("X-RateLimit-Reset") {

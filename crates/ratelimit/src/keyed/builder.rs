@@ -1,6 +1,6 @@
 //! Choices before a store of keys is made.
 
-use super::{Keyed, Lock, Overflow, Table, Tier};
+use super::{Keyed, Overflow, Shard, Tier};
 #[cfg(feature = "std")]
 use crate::Monotonic;
 use crate::{Algorithm, Quota};
@@ -45,7 +45,7 @@ impl<A: Algorithm> KeyedBuilder<A> {
     }
 
     /// Keys that must fit, 1 to 2^36, 2^20 by default. A key in use is never dropped for another;
-    /// memory follows the keys that are there, except for some 40 bytes a shard of 512 keys.
+    /// memory follows the keys that are there, except for 128 bytes a shard of 256 to 512 keys.
     pub fn capacity(self, keys: usize) -> Self {
         Self { capacity: keys.clamp(1, MOST_KEYS), ..self }
     }
@@ -78,7 +78,7 @@ impl<A: Algorithm> KeyedBuilder<A> {
         let shards = (self.capacity / KEYS_A_SHARD).next_power_of_two();
         let part = self.capacity.div_ceil(shards);
         Keyed {
-            shards: (0..shards).map(|_| Lock::new(Table::new())).collect(),
+            shards: (0..shards).map(|_| Shard::new()).collect(),
             shift: u64::BITS - shards.trailing_zeros(),
             // Random keys do not spread evenly: by five standard deviations, and then some.
             keys_a_shard: if shards == 1 { part } else { part + part / 8 + 64 },

@@ -5,6 +5,9 @@
 //! 2. A state is removed only when it answers as one that was never used, so forgetting it changes
 //!    no decision; except under [`Overflow::Forget`], which says so.
 //! 3. A check does a bounded step of expiry, and only when it adds a key.
+//!
+//! Over 600 lines, since it is the verbs of one type, each with the bounds of its borrowed key;
+//! table, lock, builder and snapshot have files of their own.
 
 mod builder;
 mod lock;
@@ -28,15 +31,13 @@ use core::fmt;
 use core::hash::{BuildHasher, Hash};
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
-use lock::Lock;
+use lock::{Guard, Shard};
 use table::{Found, Table};
-
-type Shard<K, A> = Lock<Table<K, <A as Algorithm>::State>>;
 
 /// Slots that a check which adds a key looks at for idle ones to remove.
 const SWEEP: usize = 4;
-/// Slots more that it looks at when its shard is full.
-const SWEEP_WHEN_FULL: usize = 4;
+/// Slots that it looks at when its shard is full, until it is known when one will be idle.
+const SWEEP_WHEN_FULL: usize = 8;
 /// Keys that [`Overflow::Forget`] chooses among.
 const VICTIMS: usize = 8;
 
@@ -84,7 +85,7 @@ pub struct Keyed<
     #[cfg(not(feature = "std"))] C = crate::Manual,
     H = RandomState,
 > {
-    shards: Box<[Shard<K, A>]>,
+    shards: Box<[Shard<K, A::State>]>,
     /// The upper bits of a hash choose the shard.
     shift: u32,
     keys_a_shard: usize,
@@ -120,7 +121,7 @@ impl<K, A: Algorithm, C: Clock, H> Keyed<K, A, C, H> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
         H: BuildHasher,
     {
-        self.check_at(self.clock.now(), key, 1)
+        self.check_n(key, 1)
     }
 
     /// Charges `cost` to `key` if it may pass now.
@@ -131,7 +132,8 @@ impl<K, A: Algorithm, C: Clock, H> Keyed<K, A, C, H> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
         H: BuildHasher,
     {
-        self.check_at(self.clock.now(), key, cost)
+        // The clock is read while the key's place is on its way from memory.
+        self.check_by(|| self.clock.now(), key, 0, cost)
     }
 
     /// The clock.
@@ -160,7 +162,16 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         K: Borrow<Q> + Hash + Eq,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let checked = self.update(now, key, tier, cost, |rule, state| {
+        self.check_by(|| now, key, tier, cost)
+    }
+
+    #[inline(always)]
+    fn check_by<Q>(&self, clock: impl FnOnce() -> Time, key: &Q, tier: Tier, cost: u64) -> Verdict
+    where
+        K: Borrow<Q> + Hash + Eq,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let checked = self.update(clock, key, tier, cost, |now, rule, state| {
             let verdict = rule.check(state, now, cost);
             (verdict.is_allowed() && cost != 0, verdict)
         });
@@ -193,6 +204,25 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         }
     }
 
+    /// How long until more units of `key`, which is in `tier` now, pass at once than do at `now`:
+    /// see [`Algorithm::more_after`].
+    #[must_use]
+    pub fn more_after_tier_at<Q>(&self, now: Time, key: &Q, tier: Tier) -> Duration
+    where
+        K: Borrow<Q> + Hash + Eq,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        let table = self.shard(hash).lock();
+        let (tier, rule) = self.rule(tier);
+        match table.find(hash, |other| other.borrow() == key) {
+            Found::At(at) => {
+                rule.more_after(&self.as_of(rule, tier, table.tier(at), table.state(at), now), now)
+            }
+            Found::Missing => Duration::ZERO,
+        }
+    }
+
     /// Charges `cost` to `key` whether or not there is room: for a cost known after the work.
     ///
     /// # Errors
@@ -202,7 +232,13 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         K: Borrow<Q> + Hash + Eq,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.update(now, key, 0, cost, |rule, state| (cost != 0, rule.charge(state, now, cost)))
+        self.update(
+            || now,
+            key,
+            0,
+            cost,
+            |now, rule, state| (cost != 0, rule.charge(state, now, cost)),
+        )
     }
 
     /// Charges `cost` to `key` now if it may pass within `max_wait`, and says when.
@@ -220,10 +256,16 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         K: Borrow<Q> + Hash + Eq,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.update(now, key, 0, cost, |rule, state| {
-            let booked = rule.reserve(state, now, cost, max_wait);
-            (booked.is_ok() && cost != 0, booked)
-        })?
+        self.update(
+            || now,
+            key,
+            0,
+            cost,
+            |now, rule, state| {
+                let booked = rule.reserve(state, now, cost, max_wait);
+                (booked.is_ok() && cost != 0, booked)
+            },
+        )?
     }
 
     /// Gives back up to `units` of a grant made to `key`, and says how many. The store does not
@@ -240,6 +282,7 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         let (_, rule) = self.rule(table.tier(at));
         let mut state = *table.state(at);
         let refund = rule.refund(&mut state, now, grant, units, u64::MAX);
+        table.forget_idle_from();
         table.set_state(at, state, |key| self.hasher.hash_one(key));
         refund.units
     }
@@ -275,13 +318,10 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         self.rules[usize::from(tier)] = new;
         for shard in &self.shards {
             let mut table = shard.lock();
+            table.forget_idle_from();
             let keys: Vec<usize> = table.occupied().filter(|at| table.tier(*at) == tier).collect();
             for at in keys {
-                let mut state = carry(&old, &new, table.state(at), now, how);
-                if state == A::State::default() {
-                    // Removing would move its neighbours under this loop; a sweep will find it.
-                    state = new.with_used(now, 1);
-                }
+                let state = carry(&old, &new, table.state(at), now, how);
                 table.set_state(at, state, |key| self.hasher.hash_one(key));
             }
         }
@@ -296,8 +336,9 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
     {
         let mut table = self.shards[shard % self.shards.len()].lock();
         let all = table.slots();
-        let removed = self.sweep(&mut table, now, 2 * all);
+        let removed = self.sweep(&mut table, now, all);
         table.shrink(|key| self.hasher.hash_one(key));
+        table.publish();
         removed
     }
 
@@ -305,27 +346,31 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
     #[inline(always)]
     fn update<Q, R>(
         &self,
-        now: Time,
+        clock: impl FnOnce() -> Time,
         key: &Q,
         tier: Tier,
         cost: u64,
-        step: impl FnOnce(&A, &mut A::State) -> (bool, R),
+        step: impl FnOnce(Time, &A, &mut A::State) -> (bool, R),
     ) -> Result<R, Denial>
     where
         K: Borrow<Q> + Hash + Eq,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let hash = self.hasher.hash_one(key);
-        let mut table = self.shard(hash).lock();
+        let shard = self.shard(hash);
+        shard.prefetch(hash);
+        let now = clock();
+        let mut table = shard.lock();
         let (tier, rule) = self.rule(tier);
         let Found::At(at) = table.find(hash, |other| other.borrow() == key) else {
             return self.add(&mut table, now, hash, key, tier, cost, step);
         };
         let was = table.tier(at);
         let mut state = self.as_of(rule, tier, was, table.state(at), now);
-        let (store, result) = step(rule, &mut state);
+        let (store, result) = step(now, rule, &mut state);
         if was != tier {
             table.set_tier(at, tier);
+            table.forget_idle_from();
         }
         if store || was != tier {
             table.set_state(at, state, |key| self.hasher.hash_one(key));
@@ -337,35 +382,44 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
     #[allow(clippy::too_many_arguments, reason = "the cold half of `update`, split off for speed")]
     fn add<Q, R>(
         &self,
-        table: &mut Table<K, A::State>,
+        table: &mut Guard<'_, K, A::State>,
         now: Time,
         hash: u64,
         key: &Q,
         tier: Tier,
         cost: u64,
-        step: impl FnOnce(&A, &mut A::State) -> (bool, R),
+        step: impl FnOnce(Time, &A, &mut A::State) -> (bool, R),
     ) -> Result<R, Denial>
     where
         K: Borrow<Q> + Hash + Eq,
         Q: ToOwned<Owned = K> + ?Sized,
     {
         let mut state = A::State::default();
-        let (store, result) = step(self.rule(tier).1, &mut state);
+        let (store, result) = step(now, self.rule(tier).1, &mut state);
         if !store || state == A::State::default() {
             return Ok(result);
         }
         let hasher = |key: &K| self.hasher.hash_one(key);
-        let mut removed = self.sweep(table, now, SWEEP);
-        if table.len() >= self.keys_a_shard {
-            removed += self.sweep(table, now, SWEEP_WHEN_FULL);
+        if table.len() < self.keys_a_shard {
+            if self.sweep(table, now, SWEEP) > 0 {
+                table.shrink(hasher);
+            }
+        } else {
+            if now < table.idle_from() && self.overflow == Overflow::FailClosed {
+                return Err(full(now, cost, table.idle_from()));
+            }
+            let idle_at = |state: &A::State, tier| {
+                let (_, rule) = self.rule(tier);
+                (!rule.is_idle(state, now)).then(|| now + rule.peek(state, now, 0).reset_after())
+            };
+            let _ = table.lap(SWEEP_WHEN_FULL, idle_at, hasher);
+            if table.len() >= self.keys_a_shard {
+                self.make_room(table, now, cost)?;
+            }
         }
-        if removed > 0 {
-            table.shrink(hasher);
-        }
-        if table.len() >= self.keys_a_shard {
-            self.make_room(table, now, cost)?;
-        }
-        table.insert(key.to_owned(), state, tier, hash, hasher);
+        let idle_at = now + self.rule(tier).1.peek(&state, now, 0).reset_after();
+        table.insert(key.to_owned(), state, tier, hash, idle_at, hasher);
+        table.publish();
         Ok(result)
     }
 
@@ -385,10 +439,7 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
                     let (rule, state) = seen(table, at);
                     rule.peek(&state, now, 0).reset_after()
                 });
-                let until = now + wait.max(Duration::from_nanos(1));
-                let standing = Standing::nanos(now, 0, until);
-                let pass = Some(until.as_nanos());
-                Err(Denial { cost, pass, reason: Reason::Overflow, standing })
+                Err(full(now, cost, now + wait))
             }
             Overflow::Forget => {
                 let mut least: Option<(u128, usize)> = None;
@@ -417,7 +468,7 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
     }
 
     #[inline(always)]
-    fn shard(&self, hash: u64) -> &Shard<K, A> {
+    fn shard(&self, hash: u64) -> &Shard<K, A::State> {
         // Shifting by 64 is for a single shard, which `checked_shr` answers with none.
         &self.shards[hash.checked_shr(self.shift).unwrap_or(0) as usize]
     }
@@ -438,6 +489,14 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         }
         carry(self.rule(was).1, rule, state, now, Carry::Used)
     }
+}
+
+/// The denial of a new key by a full store: some key may be idle at `until`.
+#[cold]
+fn full(now: Time, cost: u64, until: Time) -> Denial {
+    let until = until.max(now + Duration::from_nanos(1));
+    let (standing, pass) = (Standing::nanos(now, 0, until), Some(until.as_nanos()));
+    Denial { cost, pass, reason: Reason::Overflow, standing }
 }
 
 /// Figures of a [`Keyed`].
@@ -496,12 +555,11 @@ impl<K, A: Algorithm, C, H> Keyed<K, A, C, H> {
     /// Keys and bytes. O(shards).
     #[must_use]
     pub fn stats(&self) -> KeyedStats {
-        let slot = size_of::<(K, A::State)>();
         let (mut keys, mut bytes) = (0, size_of_val(&*self.shards));
         for shard in &self.shards {
             let table = shard.lock();
             keys += table.len();
-            bytes += table.slots() * slot;
+            bytes += table.bytes();
         }
         KeyedStats { keys, bytes, shards: self.shards.len() }
     }
@@ -550,7 +608,9 @@ impl<K, A: Algorithm, C, H> Keyed<K, A, C, H> {
     /// Forgets all keys.
     pub fn clear(&self) {
         for shard in &self.shards {
-            shard.lock().clear();
+            let mut table = shard.lock();
+            table.clear();
+            table.publish();
         }
     }
 }

@@ -145,10 +145,17 @@ impl<K: Hash + Eq + Clone, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
             if rule.is_idle(&state, now) || state == A::State::default() {
                 continue;
             }
-            let placed = self.update(now, key, tier, 0, |_, place| {
-                *place = state;
-                (true, ())
-            });
+            let placed = self.update(
+                || now,
+                key,
+                tier,
+                0,
+                |_, _, place| {
+                    *place = state;
+                    (true, ())
+                },
+            );
+            self.shard(self.hasher.hash_one(key)).lock().forget_idle_from();
             placed.map_err(|_| RestoreError::Full { restored, keys: keys.len() })?;
             restored += 1;
         }

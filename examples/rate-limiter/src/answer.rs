@@ -1,6 +1,6 @@
 //! What a client is told: the fields of RFC 9651 drafts, the old `X-` ones, `Retry-After`, a body.
 
-use crate::gate::{Dimension, Limits, Standing};
+use crate::gate::{Caller, Dimension, Limits, Standing};
 use crate::sample;
 use archstone_ratelimit::headers::{
     Legacy, Limit, Limits as LimitList, Policies, Policy, Problem, ProblemKind, RATELIMIT,
@@ -41,13 +41,13 @@ pub fn fields(standings: &[Standing], blocker: Option<Dimension>, unix: u64) -> 
 
 /// `RateLimit-Policy` alone, where nobody knows what is left: a compound answer of the store.
 #[must_use]
-pub fn policies(limits: &Limits, tier: u8) -> Field {
+pub fn policies(limits: &Limits, caller: &Caller<'_>) -> Field {
     let named = |dimension: Dimension| {
-        let quota = limits.of(dimension, tier);
+        let quota = limits.of(dimension, caller.tier);
         let policy = Policy::new(dimension.name(), quota.rate().amount()).ok()?;
         Some(policy.window(quota.rate().period().as_secs()))
     };
-    let policies: Vec<_> = Dimension::ALL.into_iter().filter_map(named).collect();
+    let policies: Vec<_> = Dimension::of(caller).filter_map(named).collect();
     (RATELIMIT_POLICY, Policies(&policies).to_string())
 }
 

@@ -138,7 +138,7 @@ fn demands(claims: &mut Claims, facts: &Facts) {
     claims
         .at_least("22.NFR6", 1e9 / facts.load.nanos().max(1e-3), 833.0, "decisions/s")
         .wall()
-        .evidence("one core, five limits each; lock-free or a shard's lock");
+        .evidence("one core, five limits each; four threads race in trials.rs");
 }
 
 fn trade_offs(claims: &mut Claims, facts: &Facts) {

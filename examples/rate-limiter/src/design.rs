@@ -16,7 +16,7 @@ pub const DESIGN: Design = Design {
     serve: Some(Backend { scheme: "http", feature: "default", built: true }),
     next: &[
         "cargo run --release -p rate-limiter -- --serve :8080",
-        "cargo run --release -p rate-limiter -- --data access.log --limit 60/min",
+        "cargo run --release -p rate-limiter -- --data access.log",
         "cargo run --release -p rate-limiter -- --without all-or-nothing",
     ],
 };

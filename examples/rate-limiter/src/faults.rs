@@ -125,7 +125,9 @@ fn away(scene: &mut Scene<'_, '_>, whole: &Setup, closed: bool) -> Result<Vec<Fa
 /// The store restarts with nothing in it.
 fn forgets(scene: &mut Scene<'_, '_>, whole: &Setup) -> Result<Fault, Failure> {
     let outcome = scene.run(Scheme::Bucket, &Setup { forgets: Some(FROM), ..*whole })?;
-    let back = scene.first(&outcome, FROM, false).unwrap_or_default();
+    // From the first that passes to the first that does not: the burst it has forgotten.
+    let anew = FROM + scene.first(&outcome, FROM, true).unwrap_or_default();
+    let back = anew.since(FROM) + scene.first(&outcome, anew, false).unwrap_or_default();
     let before = outcome.got(scene.requests, 0, Time::from_secs(60), FROM);
     let after = outcome.got(scene.requests, 0, FROM, FROM + MINUTE);
     Ok(Fault {

@@ -26,6 +26,16 @@ impl Dimension {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Tier, Self::User, Self::ApiKey, Self::Ip, Self::Global];
 
+    /// Those that apply to `caller`.
+    pub fn of(caller: &Caller<'_>) -> impl Iterator<Item = Self> {
+        let (user, api_key) = (caller.user.is_some(), caller.api_key.is_some());
+        Self::ALL.into_iter().filter(move |dimension| match dimension {
+            Self::Tier | Self::User => user,
+            Self::ApiKey => api_key,
+            Self::Ip | Self::Global => true,
+        })
+    }
+
     /// Its name in headers and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -256,11 +266,6 @@ impl Gate {
     /// How each dimension that applies to the caller stands.
     #[must_use]
     pub fn standing(&self, now: Time, caller: &Caller<'_>) -> Vec<Standing> {
-        let applies = |dimension: &Dimension| match dimension {
-            Dimension::Tier | Dimension::User => caller.user.is_some(),
-            Dimension::ApiKey => caller.api_key.is_some(),
-            Dimension::Ip | Dimension::Global => true,
-        };
         let look = |dimension: Dimension, cost: u64| {
             let (user, key) = (caller.user.unwrap_or(""), caller.api_key.unwrap_or(""));
             let ip = client_network(caller.address);
@@ -281,7 +286,7 @@ impl Gate {
             let more_in = more.filter(|_| remaining < quota.burst()).and_then(wait);
             Standing { dimension, quota, remaining, more_in, full_in: now.reset_after() }
         };
-        Dimension::ALL.into_iter().filter(applies).map(standing).collect()
+        Dimension::of(caller).map(standing).collect()
     }
 
     /// The five parts of a caller; what does not apply costs nothing, which always passes.

@@ -53,7 +53,7 @@ pub fn answer(facts: &Facts) -> Block {
         human::thousands(facts.replay.denied()),
     ));
     let columns =
-        ["algorithm", "denied", "let in", "kept out", "worst", "a client", "100 + 100 at an edge"];
+        ["algorithm", "denied", "let in", "kept out", "worst", "a client", "burst at an edge"];
     let mut table = Table::new(columns);
     let edge = facts.shapes.iter().find(|(shape, _)| *shape == Shape::Edge);
     for kind in SHOWN {

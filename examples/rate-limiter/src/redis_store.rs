@@ -97,15 +97,15 @@ pub fn compound(limits: &Limits, caller: &Caller<'_>) -> Result<(Call, Vec<Dimen
     let ip = client_network(caller.address);
     let named = |dimension: Dimension| {
         let who = match dimension {
-            Dimension::Tier | Dimension::User => caller.user?.to_owned(),
-            Dimension::ApiKey => caller.api_key?.to_owned(),
+            Dimension::Tier | Dimension::User => caller.user.unwrap_or("").to_owned(),
+            Dimension::ApiKey => caller.api_key.unwrap_or("").to_owned(),
             Dimension::Ip => ip.to_string(),
             Dimension::Global => String::new(),
         };
         let quota = limits.of(dimension, caller.tier);
-        Some((format!("{{gate}}:{dimension}:{who}"), quota, dimension))
+        (format!("{{gate}}:{dimension}:{who}"), quota, dimension)
     };
-    let named: Vec<_> = Dimension::ALL.into_iter().filter_map(named).collect();
+    let named: Vec<_> = Dimension::of(caller).map(named).collect();
     let parts: Vec<_> = named.iter().map(|(key, quota, _)| Part { key, quota, cost: 1 }).collect();
     let call = compound_call(&parts, When::Server)?;
     Ok((call, named.iter().map(|(_, _, dimension)| *dimension).collect()))

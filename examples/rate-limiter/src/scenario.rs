@@ -121,6 +121,8 @@ impl Replay {
 pub fn run(run: &Run, options: &Options) -> Result<Report, Failure> {
     let mut report = Report::new(run);
     let mut invariants = Invariants::new(run.seed);
+    // A store that is not there is said before any work.
+    let mut real = real_store(run)?;
     let intact = run.safeguards.off().is_empty();
 
     // The guarantees on small streams that attack them, event by event.
@@ -140,7 +142,6 @@ pub fn run(run: &Run, options: &Options) -> Result<Report, Failure> {
     let load = load::run(if intact { run } else { &small }, options.limits, &mut invariants)?;
 
     // Nodes that share a limit, whole and with everything that may befall them.
-    let mut real = real_store(run)?;
     let mut memory = || Ok(Box::new(Memory::default()) as Box<dyn Store>);
     let whole = if intact && real.is_none() { run } else { &small };
     let fleet = share(whole, &mut memory, &mut invariants)?;

@@ -107,6 +107,7 @@ impl Server {
         };
         let upstream = gateway.upstream.or(sample.as_ref().map(|sample| sample.1));
         let app = Arc::new(App { gateway, upstream: upstream.ok_or("no upstream")? });
+        let help = HELP.replace("PORT", &at.port().to_string());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::spawn(move || {
             let served = runtime.block_on(async {
@@ -116,7 +117,7 @@ impl Server {
                 }
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 let routes = Router::new()
-                    .route("/", get(|| async { HELP }))
+                    .route("/", get(|| async { help }))
                     .fallback(limited)
                     .with_state(app)
                     .into_make_service_with_connect_info::<SocketAddr>();
@@ -158,7 +159,9 @@ async fn limited(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
-    let key = text(request.headers(), "x-api-key").map(str::to_owned);
+    // A key of any bytes is a key, though none that is known.
+    let key = request.headers().get("x-api-key").map(HeaderValue::as_bytes);
+    let key = key.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let account = key.as_deref().map(|key| ACCOUNTS.iter().find(|account| account.0 == key));
     let address = app.address(request.headers(), peer.ip());
     let caller = match &account {
@@ -235,7 +238,7 @@ impl App {
     fn fields(&self, caller: &Caller<'_>, refused: Option<&Refused>) -> Vec<answer::Field> {
         #[cfg(feature = "redis")]
         if self.gateway.shared.is_some() {
-            return vec![answer::policies(self.gateway.gate.limits(), caller.tier)];
+            return vec![answer::policies(self.gateway.gate.limits(), caller)];
         }
         let blocker = match refused {
             Some(Refused::Limit(by, _)) => Some(*by),

@@ -35,13 +35,16 @@ pub const AWAY: &str = "a store that is away does not open the gate";
 /// See [`KEEPS_RATE`].
 pub const CACHE: &str = "the cache of denials changes no decision";
 
+/// See [`KEEPS_RATE`].
+pub const THREADS: &str = "threads that race get the limit together, no more and no less";
+
 /// One guarantee, one stream made to break it.
 type Trial = fn(&mut Stream, &Safeguards, &mut Invariants);
 
 /// Runs every trial with `seed`; the records of all of them.
 #[must_use]
 pub fn run(seed: u64, safeguards: &Safeguards) -> Vec<Record> {
-    let trials: [(&str, Trial); 16] = [
+    let trials: [(&str, Trial); 17] = [
         ("token bucket", token),
         ("leaky bucket", leaky),
         ("queue", queue),
@@ -54,6 +57,7 @@ pub fn run(seed: u64, safeguards: &Safeguards) -> Vec<Record> {
         ("raised limit", raised_limit),
         ("dimensions", dimensions),
         ("tiers", tiers),
+        ("threads", threads),
         ("waits", waits),
         ("store away", store_away),
         ("cut leases", |d, s, i| cut(Scheme::Leased, d, s, i)),
@@ -398,6 +402,35 @@ fn tiers(dice: &mut Stream, safeguards: &Safeguards, invariants: &mut Invariants
             .event(format!("{user}, {name}: asks {asks} times, {passed} pass, {used} in all"));
         invariants.check(holds, passed == right, || {
             format!("{passed} pass as {name}; {right} were left of {limit}")
+        });
+    }
+}
+
+/// Four threads at one gate at one instant: who passes is a race, how many is not.
+fn threads(dice: &mut Stream, _: &Safeguards, invariants: &mut Invariants) {
+    let holds = invariants.declare(THREADS);
+    let limit = 50 + dice.below(200);
+    let limits = Limits { ip: Quota::per_minute(limit as u32), ..Limits::default() };
+    let gate = Gate::new(limits, 64);
+    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let caller = Caller { user: Some("ann"), tier: 2, api_key: Some("key"), address };
+    let now = Time::from_secs(1_000);
+    let ask = || (0..limit).filter(|_| gate.decide(now, &caller, 1).passes()).count() as u64;
+    let raced: u64 = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        all.into_iter().map(|thread| thread.join().unwrap_or(0)).sum()
+    });
+    // One that lost a race may have been denied for a moment, so the rest is asked for afterwards;
+    // the sum does not depend on how the race went, which the history must not either.
+    let passed = raced + ask();
+    invariants.event(format!("limit {limit}: four threads ask {limit} times each, {passed} pass"));
+    invariants.check(holds, raced <= limit && passed == limit, || {
+        format!("{passed} pass a limit of {limit}")
+    });
+    for standing in gate.standing(now, &caller) {
+        let used = standing.quota.burst() - standing.remaining;
+        invariants.check(holds, used == limit, || {
+            format!("{limit} passed, {} was charged {used}", standing.dimension)
         });
     }
 }

@@ -177,5 +177,5 @@ fn hostile_headers_are_answered() {
         let status = scene.get("/a", &[("x-api-key", value)]).status();
         assert_eq!(status, 401, "{value:?}");
     }
-    assert_eq!(scene.get("/a?%00%ff&q=<script>", &[]).status(), 200);
+    assert_eq!(scene.get("/a?%00%ff&q=%3Cscript%3E", &[]).status(), 200);
 }

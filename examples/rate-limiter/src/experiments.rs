@@ -45,8 +45,8 @@ fn burst(facts: &Facts) -> TradeOff {
     let mut table = Table::new(columns);
     for share in [10_u64, 20, 50, 100] {
         let with = |quota: Quota| {
-            let amount = quota.rate().amount();
-            Quota::new(quota.rate()).with_burst((amount * share / 100).max(1))
+            let part = u128::from(quota.rate().amount()) * u128::from(share) / 100;
+            Quota::new(quota.rate()).with_burst((part as u64).max(1))
         };
         let play = |quota: Quota, replay: &Replay, keys: usize| {
             Kind::Token.play(with(quota), &replay.events, keys, Time::ZERO)

@@ -87,9 +87,9 @@ impl Kind {
             // The exact log with a window that is an eighth shorter.
             Self::Counter8 => (window - window / 8, limit),
             // Guava's warm-up lets the first pass at once: a permit's cost falls on the next one.
-            Self::WarmUp => (window, limit + 1),
+            Self::WarmUp => (window, limit.saturating_add(1)),
             // The buckets hold a whole limit besides what flows in; windows meet at an edge.
-            _ => (window, 2 * limit),
+            _ => (window, limit.saturating_mul(2)),
         }
     }
 

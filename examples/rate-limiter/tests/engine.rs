@@ -26,17 +26,23 @@ fn the_scripts_in_process_reply_as_on_a_real_server() {
         .map(|&(n, s)| Quota::new(Rate::new(n, Duration::from_secs(s)).expect("a rate")))
         .collect();
     let mut now = 1_000_000_000_000_u64;
+    let mut last = vec![now; quotas.len()];
     for n in 0..6_000 {
+        let at = dice.below(quotas.len() as u64) as usize;
+        let period = quotas[at].rate().period().as_micros() as u64;
         now = match dice.below(20) {
             // The caller's clock may step back.
             0 => now - dice.below(5_000_000),
             1 => now + dice.below(90_000_000),
             2 => now.next_multiple_of(60_000_000) - dice.below(2),
-            3..=8 => now,
+            // To the microsecond one window after a call of the same quota, and just before that.
+            3 => last[at] + period,
+            4 => last[at] + period - 1,
+            5..=9 => now,
             _ => now + dice.below(200_000),
         };
+        last[at] = now;
         let when = When::Caller(Time::from_micros(now));
-        let at = dice.below(quotas.len() as u64) as usize;
         let burst = 1 + dice.below(3 * quotas[at].burst());
         let quota = if dice.chance(0.5) { quotas[at] } else { quotas[at].with_burst(burst) };
         let cost = if dice.chance(0.7) { 1 } else { dice.below(quota.burst() + 3) };
@@ -48,7 +54,9 @@ fn the_scripts_in_process_reply_as_on_a_real_server() {
             3 => scripts::sliding_counter(&key("counter"), &quota, cost, when),
             4 => scripts::sliding_log(&key("log"), &quota, cost, when),
             _ => {
-                let keys: Vec<String> = (0..3).map(|i| format!("part:{}", (at + i) % 5)).collect();
+                // One key may come twice.
+                let mut key = |_| format!("part:{}", dice.below(4));
+                let keys: Vec<String> = (0..3).map(&mut key).collect();
                 let parts: Vec<_> = keys
                     .iter()
                     .map(|key| Part { key, quota: &quota, cost: dice.below(3) })

@@ -101,6 +101,14 @@ fn the_hundred_and_first_request_of_an_address_is_429_and_passes_after_retry_aft
     assert_eq!(problem["status"], 429);
     assert_eq!(problem["violated-policies"], serde_json::json!(["ip"]));
     assert_eq!(field(denied.headers(), "x-ratelimit-remaining"), "0");
+    // `t` is until one more is there, Reset until all are.
+    let limits = parse::limits(field(denied.headers(), "ratelimit")).expect("draft 10");
+    let ip = limits.iter().find(|l| l.name == "ip").expect("its policy");
+    assert_eq!((ip.remaining, ip.reset), (0, Some(Duration::from_secs(1))));
+    let reset: u64 = field(denied.headers(), "x-ratelimit-reset").parse().expect("a number");
+    let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let unix = unix.expect("after 1970").as_secs();
+    assert!((unix + 50..=unix + 61).contains(&reset), "{reset} at {unix}");
     // 600 ms to the next one, told as a whole second and never as 0.
     let wait = parse::retry_after(field(denied.headers(), "retry-after"), 0).expect("a wait");
     assert_eq!(wait, Duration::from_secs(1));

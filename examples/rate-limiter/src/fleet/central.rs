@@ -118,7 +118,9 @@ impl Shared for Central {
         let outcome = self.stores[shard].call(&call)?;
         self.calls += 1;
         if let (false, Some(wait)) = (outcome.allowed, outcome.retry_after) {
-            self.nodes[node].denied.deny(tenant, 0, at + wait);
+            // The store counts in whole microseconds, so its wait runs from the last one.
+            let seen = Time::from_micros(at.as_nanos() / 1_000);
+            self.nodes[node].denied.deny(tenant, 0, seen + wait);
         }
         Ok(outcome.allowed)
     }

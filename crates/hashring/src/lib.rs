@@ -35,14 +35,18 @@
 extern crate alloc;
 
 mod cluster;
+#[cfg(feature = "compat")]
+pub mod compat;
 mod jump;
 mod key;
 mod maglev;
 mod members;
 mod placement;
 mod plan;
+mod points;
 mod rendezvous;
 mod ring;
+pub mod slots;
 mod table;
 mod topology;
 mod walk;

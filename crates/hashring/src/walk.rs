@@ -1,7 +1,7 @@
 //! Distinct nodes along a circle of places, without allocation.
 
 use crate::placement::NodeIx;
-use crate::ring::unpack;
+use crate::points::unpack;
 
 /// A circle of places, each of which names a node.
 pub(crate) trait Circle {

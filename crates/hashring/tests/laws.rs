@@ -248,7 +248,8 @@ fn bad_parameters_are_refused_with_the_value() {
     let mut ring = Ring::with_points(1_000).unwrap();
     let heavy = ring.add(id(1), Weight::MAX).unwrap();
     let light = ring.add(id(2), Weight::new(1e-300).unwrap()).unwrap();
-    assert_eq!(ring.point_count(), 1_000_001);
+    // A million of 2^32 positions: about 116 of the node's own coincide.
+    assert!((999_800..=999_950).contains(&ring.point_count()), "{}", ring.point_count());
     assert!(ring.candidates(Hashed(0)).any(|node| node == light), "one point at least");
     ring.remove(heavy).unwrap();
     assert_eq!((ring.locate(Hashed(5)), ring.point_count()), (Some(light), 1));

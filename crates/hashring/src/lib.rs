@@ -34,31 +34,54 @@
 
 extern crate alloc;
 
+mod anchor;
+mod buckets;
 mod cluster;
 #[cfg(feature = "compat")]
 pub mod compat;
+mod draw;
+mod dx;
+mod handoff;
 mod jump;
 mod key;
+mod level;
+pub mod load;
 mod maglev;
 mod members;
+mod memento;
+mod multi_probe;
 mod placement;
 mod plan;
 mod points;
 mod rendezvous;
 mod ring;
+pub mod sharding;
+#[cfg(feature = "std")]
+mod shared;
+mod skeleton;
 pub mod slots;
 mod table;
 mod topology;
 mod walk;
 
+pub use anchor::Anchor;
+pub use buckets::{Buckets, Numbered, Retries};
 pub use cluster::{Cluster, Epoch};
+pub use dx::Dx;
+pub use handoff::{Handoff, HandoffError, Holders, MoveId, State};
 pub use jump::{Jump, jump};
 pub use key::{Hashed, Key, NodeId};
+pub use level::{Level, level};
 pub use maglev::{Maglev, MaglevWalk};
+pub use memento::Memento;
+pub use multi_probe::{ByDistance, MultiProbe};
 pub use placement::{Candidates, Locate, NodeIx, PlacementError, Resize, Weight};
 pub use plan::{Arc, Move, Plan, PlanError};
 pub use rendezvous::{ByRace, ByScore, Rendezvous, WeightedRendezvous};
 pub use ring::{Ring, RingWalk};
+#[cfg(feature = "std")]
+pub use shared::{Reader, Shared};
+pub use skeleton::Skeleton;
 pub use table::Table;
 pub use topology::{Copies, MAX_COPIES, Place, Spread, SpreadError, Topology};
 

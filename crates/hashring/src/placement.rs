@@ -160,6 +160,13 @@ pub enum PlacementError {
         /// The index asked for.
         node: NodeIx,
     },
+    /// Only the last bucket of this placement can go.
+    NotLast {
+        /// The bucket asked for.
+        node: NodeIx,
+        /// The last one.
+        last: NodeIx,
+    },
     /// More than the placement can hold.
     Full {
         /// What there would be too many of.
@@ -179,6 +186,9 @@ impl fmt::Display for PlacementError {
             }
             Self::Duplicate { id } => write!(f, "node {:016x} is a member already", id.0),
             Self::Unknown { node } => write!(f, "no member has index {}", node.0),
+            Self::NotLast { node, last } => {
+                write!(f, "bucket {} cannot go, only the last, {}", node.0, last.0)
+            }
             Self::Full { what, wanted, limit } => {
                 write!(f, "{wanted} {what}, the limit is {limit}")
             }

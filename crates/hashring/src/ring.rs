@@ -43,6 +43,8 @@ const MAX_POINTS: u64 = 1 << 30;
 /// # Ok::<(), archstone_hashring::PlacementError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Snapshot", into = "Snapshot"))]
 pub struct Ring {
     members: Members,
     points_a_node: u32,
@@ -253,4 +255,36 @@ fn positions(id: NodeId, count: u32) -> impl Iterator<Item = u32> {
     let step =
         move |i: u32| id.0.wrapping_add((u64::from(i) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     (0..count).map(move |i| (mix(step(i)) >> 32) as u32)
+}
+
+/// The members and points a node; the points follow.
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Snapshot {
+    points_a_node: u32,
+    members: Members,
+}
+
+#[cfg(feature = "serde")]
+impl From<Ring> for Snapshot {
+    fn from(ring: Ring) -> Self {
+        Self { points_a_node: ring.points_a_node, members: ring.members }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Snapshot> for Ring {
+    type Error = PlacementError;
+    fn try_from(from: Snapshot) -> Result<Self, PlacementError> {
+        let mut ring = Self::with_points(from.points_a_node)?;
+        ring.members = from.members;
+        let count = |weight: Weight| u64::from(ring.points_of(weight));
+        ring.check_points(ring.members.iter().map(|(_, member)| count(member.weight)).sum())?;
+        let all = ring.members.iter().flat_map(|(node, member)| {
+            positions(member.id, ring.points_of(member.weight)).map(move |at| pack(at, node))
+        });
+        let all: Vec<u64> = all.collect();
+        ring.fill(&all);
+        Ok(ring)
+    }
 }

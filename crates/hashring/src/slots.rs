@@ -340,7 +340,7 @@ mod snapshot {
     impl<'de> Deserialize<'de> for SlotMap {
         fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
             let snapshot = Snapshot::deserialize(from)?;
-            let mut map = SlotMap::new();
+            let mut map = Self::new();
             let mut end = 0;
             for (first, last, node) in snapshot.ranges {
                 if first < end || node == NOBODY {

@@ -76,13 +76,13 @@ impl Ring {
 
     /// Points on the ring.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.points.len()
     }
 
     /// No host at all.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.points.is_empty()
     }
 

@@ -35,10 +35,13 @@ pub struct Epoch(pub u64);
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "Snapshot<N, P>", into = "Snapshot<N, P>"))]
-#[cfg_attr(feature = "serde", serde(bound(
-    serialize = "N: Clone + serde::Serialize, P: Clone + serde::Serialize",
-    deserialize = "N: Eq + serde::Deserialize<'de>, P: Locate + serde::Deserialize<'de>"
-)))]
+#[cfg_attr(
+    feature = "serde",
+    serde(bound(
+        serialize = "N: Clone + serde::Serialize, P: Clone + serde::Serialize",
+        deserialize = "N: Eq + serde::Deserialize<'de>, P: Locate + serde::Deserialize<'de>"
+    ))
+)]
 pub struct Cluster<N, P> {
     placement: P,
     nodes: Vec<Option<N>>,

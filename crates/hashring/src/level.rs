@@ -198,9 +198,15 @@ mod tests {
 
     #[test]
     fn the_fast_paths_are_the_definition() {
-        for n in (1..200).chain([255, 256, 257, 1_000, 1_023, 1_025, 1_537, 65_537, 1 << 31, u32::MAX]) {
+        for n in
+            (1..200).chain([255, 256, 257, 1_000, 1_023, 1_025, 1_537, 65_537, 1 << 31, u32::MAX])
+        {
             for key in (0..400).map(mix).chain([0, u64::MAX, 1, 1 << 63]) {
-                assert_eq!(level(key, NonZeroU32::new(n).unwrap()), naive(key, n), "{key:#x} of {n}");
+                assert_eq!(
+                    level(key, NonZeroU32::new(n).unwrap()),
+                    naive(key, n),
+                    "{key:#x} of {n}"
+                );
             }
         }
     }

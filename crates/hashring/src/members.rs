@@ -18,7 +18,10 @@ pub(crate) struct Member {
 /// Members by index; a freed index is given to the next who joins, smallest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "Vec<Option<Member>>", into = "Vec<Option<Member>>"))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "Vec<Option<Member>>", into = "Vec<Option<Member>>")
+)]
 pub(crate) struct Members {
     slots: Vec<Option<Member>>,
     live: usize,

@@ -186,9 +186,10 @@ impl Iterator for ByDistance<'_> {
             self.walks[nearest].passed += 1;
             // It was met before if another probe is nearer to it.
             let position = self.circle.position(rank);
-            let met = self.walks[..probes].iter().enumerate().any(|(i, walk)| {
-                (position.wrapping_sub(walk.probe), i) < (distance, nearest)
-            });
+            let met = self.walks[..probes]
+                .iter()
+                .enumerate()
+                .any(|(i, walk)| (position.wrapping_sub(walk.probe), i) < (distance, nearest));
             if !met {
                 self.left -= 1;
                 return self.circle.nodes.get(rank).copied();

@@ -41,7 +41,11 @@ impl From<Arc> for (u64, u64) {
 impl TryFrom<(u64, u64)> for Arc {
     type Error = &'static str;
     fn try_from((first, last): (u64, u64)) -> Result<Self, Self::Error> {
-        if first <= last { Ok(Self { first, last }) } else { Err("a range that ends before it begins") }
+        if first <= last {
+            Ok(Self { first, last })
+        } else {
+            Err("a range that ends before it begins")
+        }
     }
 }
 

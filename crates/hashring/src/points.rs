@@ -184,9 +184,8 @@ impl Points {
         let place = at;
         loop {
             let next = self.table[at + 1];
-            let moves = next != SENTINEL
-                && self.table[at + 2] != next
-                && self.slot(unpack(next).0) <= at;
+            let moves =
+                next != SENTINEL && self.table[at + 2] != next && self.slot(unpack(next).0) <= at;
             if !moves {
                 break;
             }

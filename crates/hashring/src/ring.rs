@@ -14,8 +14,8 @@
 
 use crate::key::{Hashed, NodeId};
 use crate::members::Members;
-use crate::points::{Points, pack, sort, unpack};
 use crate::placement::{Candidates, Locate, NodeIx, PlacementError, Resize, Weight};
+use crate::points::{Points, pack, sort, unpack};
 use crate::walk::Walk;
 use alloc::vec::Vec;
 use archstone_core::hash::mix;

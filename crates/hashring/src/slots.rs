@@ -63,9 +63,9 @@ pub(crate) fn tagged(key: &[u8], open: u8, close: u8) -> &[u8] {
 /// ```
 #[must_use]
 pub fn redis_slot(key: &[u8]) -> u16 {
-    let crc = hash_tag(key).iter().fold(0_u16, |crc, &byte| {
-        crc << 8 ^ CRC16[usize::from((crc >> 8) as u8 ^ byte)]
-    });
+    let crc = hash_tag(key)
+        .iter()
+        .fold(0_u16, |crc, &byte| crc << 8 ^ CRC16[usize::from((crc >> 8) as u8 ^ byte)]);
     crc & (SLOTS - 1)
 }
 

@@ -180,9 +180,10 @@ fn the_second_candidate_is_independent_of_the_first() {
             pairs[first.index() * n + second.index()] += 1.0;
         }
         let live = |i: usize| buckets.is_live(NodeIx(i as u32));
-        let pairs = pairs.into_iter().enumerate().filter(|&(i, _)| {
-            i / n != i % n && live(i / n) && live(i % n)
-        });
+        let pairs = pairs
+            .into_iter()
+            .enumerate()
+            .filter(|&(i, _)| i / n != i % n && live(i / n) && live(i % n));
         let off = deviation(&pairs.map(|(_, count)| count).collect::<Vec<_>>());
         assert!(off.abs() < 5.0, "{name}: {off:.1}");
     }

@@ -1,8 +1,8 @@
 //! The laws of the traits, once for every placement.
 
 use archstone_hashring::{
-    Anchor, Candidates, Dx, Hashed, Key, Locate, Maglev, Memento, MultiProbe, NodeId,
-    NodeIx, Numbered, PlacementError, Rendezvous, Resize, Ring, Skeleton, Table, Weight,
+    Anchor, Candidates, Dx, Hashed, Key, Locate, Maglev, Memento, MultiProbe, NodeId, NodeIx,
+    Numbered, PlacementError, Rendezvous, Resize, Ring, Skeleton, Table, Weight,
     WeightedRendezvous,
 };
 use proptest::prelude::*;

@@ -166,7 +166,10 @@ fn parameters_out_of_range_are_refused() {
     for share in [0.0, -0.1, 1.1, f64::NAN] {
         assert!(HotKeys::new(8, share, 2).is_err(), "{share}");
     }
-    assert!(HotKeys::new(8, 0.1, 0).is_err() && HotKeys::new(8, 0.1, 1).unwrap().with_window(0).is_err());
+    assert!(
+        HotKeys::new(8, 0.1, 0).is_err()
+            && HotKeys::new(8, 0.1, 1).unwrap().with_window(0).is_err()
+    );
 }
 
 /// A stream with three hot keys: 28 %, 12 % and 3 %, and a long tail.
@@ -210,7 +213,10 @@ fn counts_are_right_within_requests_by_slots() {
                 assert!(hot.copies(key) <= at_most.max(1), "never more than what is certain");
                 let least = count as f64 - seen / slots as f64;
                 let at_least = (least / (seen * 0.001)).ceil() as u32;
-                assert!(hot.copies(key) >= at_least.min(1_000), "the error is at most seen / slots");
+                assert!(
+                    hot.copies(key) >= at_least.min(1_000),
+                    "the error is at most seen / slots"
+                );
             }
         }
     }

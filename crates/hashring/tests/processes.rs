@@ -17,9 +17,8 @@ fn digest<P: Locate + Resize>(empty: P, weights: bool, order: u64) -> u64 {
         let weight = if weights { name.len() as f64 - 7.0 } else { 1.0 };
         cluster.join(name, Weight::new(weight).unwrap()).unwrap();
     }
-    (0..20_000_u64).fold(0, |sum, key| {
-        hash_u64(sum ^ cluster.owner(&key).unwrap().as_str().hashed(0).0, 0)
-    })
+    (0..20_000_u64)
+        .fold(0, |sum, key| hash_u64(sum ^ cluster.owner(&key).unwrap().as_str().hashed(0).0, 0))
 }
 
 fn all(order: u64) -> [u64; 5] {

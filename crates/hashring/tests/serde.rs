@@ -196,14 +196,20 @@ fn what_nothing_could_have_written_is_refused() {
     refuse::<SlotMap>(r#"{"ranges":[[5,20000,0]],"moving":[]}"#);
     refuse::<SlotMap>(r#"{"ranges":[[5,9,0]],"moving":[[10,1]]}"#);
     refuse::<SlotMap>(r#"{"ranges":[[0,1,4294967295]],"moving":[]}"#);
-    refuse::<HotKeys>(r#"{"slots":1,"share":0.1,"most":2,"window":9,"seen":1,"since_halving":0,"counts":{"1":{"count":2,"error":0}}}"#);
-    refuse::<HotKeys>(r#"{"slots":1,"share":0.1,"most":2,"window":0,"seen":1,"since_halving":0,"counts":{}}"#);
+    refuse::<HotKeys>(
+        r#"{"slots":1,"share":0.1,"most":2,"window":9,"seen":1,"since_halving":0,"counts":{"1":{"count":2,"error":0}}}"#,
+    );
+    refuse::<HotKeys>(
+        r#"{"slots":1,"share":0.1,"most":2,"window":0,"seen":1,"since_halving":0,"counts":{}}"#,
+    );
     let empty = ring(8, "");
     refuse::<Bounded<Ring>>(&format!(r#"{{"placement":{empty},"factor":0.5,"loads":[]}}"#));
     let load = r#"{"weight":1.0,"held":0,"generation":0}"#;
     refuse::<Bounded<Ring>>(&format!(r#"{{"placement":{empty},"factor":1.5,"loads":[{load}]}}"#));
     let cluster = |nodes: &str, topology: &str| {
-        format!(r#"{{"placement":{empty},"nodes":[{nodes}],"topology":[{topology}],"seed":0,"epoch":0}}"#)
+        format!(
+            r#"{{"placement":{empty},"nodes":[{nodes}],"topology":[{topology}],"seed":0,"epoch":0}}"#
+        )
     };
     accept::<Cluster<String, Ring>>(&cluster("", ""));
     refuse::<Cluster<String, Ring>>(&cluster(r#""a""#, r#"{"zone":0,"rack":0}"#));

@@ -162,7 +162,10 @@ fn slots_own_ask_and_are_unassigned() {
     map.migrate(5, a, c).unwrap();
     assert_eq!(map.route_slot(5), Route::Ask { from: a, to: c }, "the last decision counts");
     assert_eq!(map.stop(5), Ok(c));
-    assert_eq!((map.route_slot(5), map.stop(5)), (Route::Own(a), Err(SlotError::Migration { slot: 5 })));
+    assert_eq!(
+        (map.route_slot(5), map.stop(5)),
+        (Route::Own(a), Err(SlotError::Migration { slot: 5 }))
+    );
     map.migrate(5, a, b).unwrap();
     map.finish(5).unwrap();
     assert_eq!(map.finish(5), Err(SlotError::Migration { slot: 5 }));
@@ -192,9 +195,21 @@ fn redirections_are_read_and_nothing_else_is() {
     let empty_host = redirection("MOVED 1 :6380").unwrap();
     assert_eq!(empty_host, Redirection::Moved { slot: 1, address: ":6380" });
     for bad in [
-        "", "MOVED", "MOVED 1", "MOVED 1 a", "MOVED -1 a:1", "MOVED +1 a:1", "MOVED x a:1",
-        "MOVED 99999 a:1", "MOVED 1 a:65536", "MOVED 1 a:", "moved 1 a:1", "TRYAGAIN 1 a:1",
-        "MOVED  1 a:1", "MOVED 1 a:1 b", "CLUSTERDOWN Hash slot not served",
+        "",
+        "MOVED",
+        "MOVED 1",
+        "MOVED 1 a",
+        "MOVED -1 a:1",
+        "MOVED +1 a:1",
+        "MOVED x a:1",
+        "MOVED 99999 a:1",
+        "MOVED 1 a:65536",
+        "MOVED 1 a:",
+        "moved 1 a:1",
+        "TRYAGAIN 1 a:1",
+        "MOVED  1 a:1",
+        "MOVED 1 a:1 b",
+        "CLUSTERDOWN Hash slot not served",
     ] {
         assert!(redirection(bad).is_err(), "{bad}");
     }
@@ -270,7 +285,10 @@ fn partial_failure_is_counted_exactly() {
         assert_eq!(gather.clone().close(Need::Share(f64::NAN)).is_ok(), answered == 12);
         let partial = gather.close(Need::AtLeast(answered)).unwrap();
         assert_eq!(partial.missing().collect::<Vec<_>>(), missing);
-        assert_eq!(partial.answers().collect::<Vec<_>>(), expected.into_iter().flatten().collect::<Vec<_>>());
+        assert_eq!(
+            partial.answers().collect::<Vec<_>>(),
+            expected.into_iter().flatten().collect::<Vec<_>>()
+        );
     }
     let mut nothing: Gather<()> = Gather::of_keys(&ring(), &[], 3);
     assert!(nothing.next_ask().is_none() && nothing.is_empty() && nothing.is_complete());

@@ -87,7 +87,8 @@ fn readers_on_other_threads_see_whole_values_in_order() {
     let (stop, start) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(3)));
     let readers: Vec<_> = (0..2)
         .map(|_| {
-            let (mut reader, stop, start) = (shared.reader(), Arc::clone(&stop), Arc::clone(&start));
+            let (mut reader, stop, start) =
+                (shared.reader(), Arc::clone(&stop), Arc::clone(&start));
             std::thread::spawn(move || {
                 start.wait();
                 let mut last = 0;

@@ -36,10 +36,13 @@ use core::fmt;
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "Snapshot<P>", into = "Snapshot<P>"))]
-#[cfg_attr(feature = "serde", serde(bound(
-    serialize = "P: Clone + serde::Serialize",
-    deserialize = "P: crate::Locate + serde::Deserialize<'de>"
-)))]
+#[cfg_attr(
+    feature = "serde",
+    serde(bound(
+        serialize = "P: Clone + serde::Serialize",
+        deserialize = "P: crate::Locate + serde::Deserialize<'de>"
+    ))
+)]
 pub struct Bounded<P> {
     placement: P,
     factor: f64,
@@ -186,7 +189,8 @@ impl<P: Candidates + Resize> Bounded<P> {
     /// The sums are made anew with each change of members: a running sum of weights would drift.
     fn sum(&mut self) {
         let live = self.loads.iter().filter_map(|load| load.weight.map(|w| (w.get(), load.held)));
-        (self.weights, self.held) = live.fold((0.0, 0), |(w, h), (weight, held)| (w + weight, h + held));
+        (self.weights, self.held) =
+            live.fold((0.0, 0), |(w, h), (weight, held)| (w + weight, h + held));
     }
 }
 

@@ -134,11 +134,7 @@ impl<N> GeoMap<N> {
     ///
     /// # Errors
     /// [`GeoError::Area`] when the area is in no region, [`GeoError::Down`] when nobody is up.
-    pub fn route(
-        &self,
-        area: &str,
-        is_up: impl Fn(&N) -> bool,
-    ) -> Result<Routed<'_, N>, GeoError> {
+    pub fn route(&self, area: &str, is_up: impl Fn(&N) -> bool) -> Result<Routed<'_, N>, GeoError> {
         let home = self.region_of(area)?;
         let (home, region) = self.regions.get_key_value(home).ok_or(GeoError::Region)?;
         let names = core::iter::once(home).chain(&region.fallbacks);

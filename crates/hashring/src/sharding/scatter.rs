@@ -191,9 +191,10 @@ impl<T> Gather<T> {
     /// A question failed, or takes so long that another copy is asked besides. True when there is
     /// another copy: it comes with [`Gather::next_ask`].
     pub fn retry(&mut self, part: usize) -> bool {
-        let open = self.parts.get(part).is_some_and(|part| {
-            part.answer.is_none() && part.asked < part.copies.len()
-        });
+        let open = self
+            .parts
+            .get(part)
+            .is_some_and(|part| part.answer.is_none() && part.asked < part.copies.len());
         if open && !self.waiting.contains(&part) {
             self.waiting.push(part);
         }
@@ -222,6 +223,10 @@ impl<T> Gather<T> {
         let gathered = Gathered { answers };
         let missing: Vec<usize> = gathered.missing().collect();
         let answered = all - missing.len();
-        if answered < needed { Err(GatherError { answered, needed, missing }) } else { Ok(gathered) }
+        if answered < needed {
+            Err(GatherError { answered, needed, missing })
+        } else {
+            Ok(gathered)
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! The body of the fuzz targets: any bytes as a history of a cluster, and as slots and redirections.
 
 use archstone_hashring::load::{Bounded, Lease};
-use archstone_hashring::slots::{Redirection, Route, SLOTS, SlotMap, hash_tag, redirection, redis_slot};
+use archstone_hashring::slots::{
+    Redirection, Route, SLOTS, SlotMap, hash_tag, redirection, redis_slot,
+};
 use archstone_hashring::{
     Anchor, Buckets, Candidates, Dx, Handoff, Hashed, Memento, MultiProbe, NodeId, NodeIx,
     Numbered, Plan, Resize, Ring, Weight,

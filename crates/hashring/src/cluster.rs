@@ -180,7 +180,7 @@ impl<N: Eq, P: Candidates> Cluster<N, P> {
 
     /// The nodes that hold a key's copies under `spread`: zones served, racks apart.
     pub fn spread<K: Key + ?Sized>(&self, key: &K, spread: &Spread) -> Copies {
-        spread.choose(&self.topology, self.placement.candidates(key.hashed(self.seed)))
+        self.placement.spread(key.hashed(self.seed), &self.topology, spread)
     }
 }
 

@@ -60,7 +60,8 @@ pub fn level(key: u64, buckets: NonZeroU32) -> u32 {
     place = pick(third & wide < n, third & wide, place);
     place = pick(second & wide < n, second & wide, place);
     let found = pick(u64::from(place) < m, below, place);
-    if first >= n && place >= n {
+    // One condition: the first half of it alone is a coin.
+    if (first >= n) & (place >= n) {
         return rejected(key, n, k);
     }
     pick(first < n, first, found)

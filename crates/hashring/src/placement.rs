@@ -1,6 +1,9 @@
 //! The traits that every placement keeps, and their laws.
 
 use crate::key::{Hashed, NodeId};
+#[cfg(doc)]
+use crate::topology::MAX_COPIES;
+use crate::topology::{Copies, Spread, Topology};
 use core::fmt;
 
 /// A node's place in a placement: small, dense, reused only after the node was removed.
@@ -113,6 +116,16 @@ pub trait Candidates: Locate {
 
     /// All live members in the key's order of preference.
     fn candidates(&self, key: Hashed) -> Self::Iter<'_>;
+
+    /// The first `count` candidates, at most [`MAX_COPIES`], at once. Does not allocate.
+    fn copies(&self, key: Hashed, count: usize) -> Copies {
+        Copies::of(self.candidates(key).take(count))
+    }
+
+    /// The nodes that `spread` chooses along the candidates. Does not allocate.
+    fn spread(&self, key: Hashed, topology: &Topology, spread: &Spread) -> Copies {
+        spread.choose(topology, self.candidates(key))
+    }
 }
 
 /// Changes the members.

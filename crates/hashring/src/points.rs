@@ -59,8 +59,12 @@ impl Points {
                 continue;
             }
             last = Some(point);
-            let place = made.slot(unpack(point).0).max(made.table.len());
-            made.table.resize(place + 1, point);
+            let place = made.slot(unpack(point).0);
+            // The gaps before it, if any, and itself.
+            made.table.push(point);
+            while made.table.len() <= place {
+                made.table.push(point);
+            }
             made.len += 1;
         }
         made.end = made.table.len();

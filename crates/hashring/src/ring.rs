@@ -16,6 +16,7 @@ use crate::key::{Hashed, NodeId};
 use crate::members::Members;
 use crate::placement::{Candidates, Locate, NodeIx, PlacementError, Resize, Weight};
 use crate::points::{Points, pack, sort, unpack};
+use crate::topology::{Copies, Spread, Topology};
 use crate::walk::Walk;
 use alloc::vec::Vec;
 use archstone_core::hash::mix;
@@ -130,6 +131,14 @@ impl Ring {
         (found >= position).then_some(found)
     }
 
+    /// The nodes of the points from the key on, once around, with repeats.
+    #[inline]
+    fn from(&self, key: Hashed) -> impl Iterator<Item = NodeIx> + '_ {
+        let start = self.points.first_at((key.0 >> 32) as u32).unwrap_or(0);
+        let (before, after) = self.points.places().split_at(start);
+        after.iter().chain(before).map(|&point| unpack(point).1)
+    }
+
     fn points_of(&self, weight: Weight) -> u32 {
         let exact = weight.get() * f64::from(self.points_a_node);
         ((exact + 0.5) as u32).max(1)
@@ -207,6 +216,56 @@ impl Candidates for Ring {
         let start = self.points.first_at((key.0 >> 32) as u32).unwrap_or(0);
         RingWalk(Walk::new(self.points.places(), start, self.members.len()))
     }
+
+    #[inline]
+    fn copies(&self, key: Hashed, count: usize) -> Copies {
+        if count > FEW || count > self.members.len() {
+            return Copies::of(self.candidates(key).take(count));
+        }
+        first_few(self.from(key), count, |node| node.0)
+    }
+
+    #[inline]
+    fn spread(&self, key: Hashed, topology: &Topology, spread: &Spread) -> Copies {
+        // A repeat has a rack that is used, so the points need not be told apart.
+        match spread.racks_suffice(topology) {
+            Some((zone, count)) if count <= FEW => {
+                // What is in no rack of the zone has one that is used from the start.
+                let rack = |node| topology.rack_in(node, zone);
+                first_few(self.from(key), count, rack)
+            }
+            _ => spread.choose(topology, self.candidates(key)),
+        }
+    }
+}
+
+/// Copies that are chosen without a branch for each point.
+const FEW: usize = 4;
+
+/// The first `count` nodes, at most [`FEW`], of distinct classes; there are as many. `u32::MAX` is no
+/// class. Whether a point is new is a coin, so it moves a counter and not the program.
+#[inline]
+fn first_few(
+    nodes: impl Iterator<Item = NodeIx>,
+    count: usize,
+    class: impl Fn(NodeIx) -> u32,
+) -> Copies {
+    // The last place takes what comes when the others are full, and what is not new.
+    let (mut classes, mut chosen) = ([u32::MAX; FEW], [NodeIx(0); FEW]);
+    let mut found = 0;
+    for node in nodes {
+        if found >= count {
+            break;
+        }
+        let class = class(node);
+        let known = classes.iter().fold(class == u32::MAX, |known, &c| known | (c == class));
+        let new = usize::from(!known);
+        // Written in any case, kept if it is new: `found` moves on only then.
+        chosen[found % FEW] = node;
+        classes[found % FEW] = if known { classes[found % FEW] } else { class };
+        found += new;
+    }
+    Copies::of(chosen.into_iter().take(found.min(count)))
 }
 
 /// The distinct nodes of a [`Ring`] from a key on, clockwise.

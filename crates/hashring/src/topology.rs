@@ -64,6 +64,15 @@ impl Topology {
         self.places.get(node.index()).copied().flatten()
     }
 
+    /// The rack of a node of that zone; `u32::MAX` for any other.
+    #[inline]
+    pub(crate) fn rack_in(&self, node: NodeIx, zone: u16) -> u32 {
+        match self.places.get(node.index()) {
+            Some(&Some(place)) if place.zone == zone => place.rack.into(),
+            _ => u32::MAX,
+        }
+    }
+
     /// Racks that have a node, and nodes, in a zone.
     fn size_of(&self, zone: u16) -> (usize, usize) {
         let in_zone = self.racks.iter().filter(|(place, _)| place.zone == zone);
@@ -174,6 +183,15 @@ impl Spread {
             return Err(SpreadError::Twice { zone: pair[0] });
         }
         Ok(Self { zones: zones.into() })
+    }
+
+    /// The one zone and its copies, when it has as many racks: each copy has one of its own then.
+    #[inline]
+    pub(crate) fn racks_suffice(&self, topology: &Topology) -> Option<(u16, usize)> {
+        let &[(zone, copies)] = &self.zones[..] else { return None };
+        let copies = usize::from(copies);
+        let here = topology.racks.iter().filter(|(place, _)| place.zone == zone);
+        (here.take(copies).count() == copies).then_some((zone, copies))
     }
 
     /// Chooses the copies along `walk`, the nodes in the key's order of preference (repeats are

@@ -1,8 +1,8 @@
 //! The laws of the traits, once for every placement.
 
 use archstone_hashring::{
-    Anchor, Candidates, Dx, Hashed, Key, Locate, Maglev, Memento, MultiProbe, NodeId, NodeIx,
-    Numbered, PlacementError, Rendezvous, Resize, Ring, Skeleton, Table, Weight,
+    Anchor, Candidates, CompactRing, Dx, Hashed, Key, Locate, Maglev, Memento, MultiProbe, NodeId,
+    NodeIx, Numbered, PlacementError, Rendezvous, Resize, Ring, Skeleton, Table, Weight,
     WeightedRendezvous,
 };
 use proptest::prelude::*;
@@ -96,6 +96,10 @@ fn check<P: Candidates + Resize + Clone>(empty: P, rules: &Rules, steps: &[Step]
             assert_eq!(all[0], owner, "C1");
             assert_eq!(all.iter().copied().collect::<BTreeSet<_>>(), live, "C2: all");
             assert_eq!(all.len(), live.len(), "C2: once");
+            for count in [0, 1, 2, 3, 4, 5, 16] {
+                let expected = &all[..count.min(all.len())];
+                assert_eq!(placement.copies(key, count).as_slice(), expected, "copies");
+            }
             if rules.minimal {
                 let old = before.locate(key);
                 let moved = old.is_some() && old != Some(owner);
@@ -142,6 +146,23 @@ fn check<P: Candidates + Resize + Clone>(empty: P, rules: &Rules, steps: &[Step]
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Fewer cases: a walk over all buckets is quadratic.
+    #[test]
+    fn numbered_placements_keep_the_laws_but_for_history(steps in steps()) {
+        let steps = &steps[..steps.len().min(30)];
+        let rules = Rules { weights: false, minimal: true, named: false };
+        check(Numbered::new(Anchor::with_capacity(24).unwrap()), &rules, steps);
+        check(Numbered::new(Anchor::with_capacity(100).unwrap()), &rules, steps);
+        check(Numbered::new(Dx::with_capacity(24).unwrap()), &rules, steps);
+        check(Numbered::new(Dx::with_capacity(200).unwrap()), &rules, steps);
+        check(Numbered::new(Memento::new(0)), &rules, steps);
+        check(Numbered::new(Skeleton::with_capacity(24).unwrap()), &rules, steps);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
@@ -174,17 +195,6 @@ proptest! {
     }
 
     #[test]
-    fn numbered_placements_keep_the_laws_but_for_history(steps in steps()) {
-        let rules = Rules { weights: false, minimal: true, named: false };
-        check(Numbered::new(Anchor::with_capacity(24).unwrap()), &rules, &steps);
-        check(Numbered::new(Anchor::with_capacity(100).unwrap()), &rules, &steps);
-        check(Numbered::new(Dx::with_capacity(24).unwrap()), &rules, &steps);
-        check(Numbered::new(Dx::with_capacity(200).unwrap()), &rules, &steps);
-        check(Numbered::new(Memento::new(0)), &rules, &steps);
-        check(Numbered::new(Skeleton::with_capacity(24).unwrap()), &rules, &steps);
-    }
-
-    #[test]
     fn a_ring_answers_as_a_linear_scan_of_its_points(steps in steps(), keys in prop::collection::vec(any::<u64>(), 50)) {
         let mut ring = Ring::with_points(5).unwrap();
         for step in steps {
@@ -194,7 +204,11 @@ proptest! {
         }
         let points: Vec<(u32, NodeIx)> = ring.arcs().collect();
         prop_assert!(points.windows(2).all(|p| (p[0].0, ring.id(p[0].1)) < (p[1].0, ring.id(p[1].1))), "R1");
+        let compact = CompactRing::compile(&ring).unwrap();
+        prop_assert_eq!(compact.len(), ring.len());
         for key in keys {
+            prop_assert_eq!(compact.locate(Hashed(key)), ring.locate(Hashed(key)));
+            prop_assert!(compact.candidates(Hashed(key)).eq(ring.candidates(Hashed(key))));
             let position = (key >> 32) as u32;
             let naive = points.iter().find(|(at, _)| *at >= position).or(points.first());
             prop_assert_eq!(ring.locate(Hashed(key)), naive.map(|&(_, node)| node));
@@ -233,6 +247,48 @@ fn a_ring_grows_with_minimal_movement_up_to_4096() {
             *owner = now;
         }
     }
+}
+
+/// 655,360 points on 2^32 positions: some fifty fall together, and names decide.
+#[test]
+fn a_compact_ring_answers_as_its_ring() {
+    let empty = CompactRing::compile(&Ring::new()).unwrap();
+    assert_eq!((empty.locate(Hashed(0)), empty.candidates(Hashed(0)).count()), (None, 0));
+    let members = (0..300_u32).map(|i| (NodeId::of(&i.to_string()), Weight::ONE));
+    let ring = Ring::new().build(members).unwrap();
+    let compact = CompactRing::compile(&ring).unwrap();
+    assert!(compact.heap_bytes() <= 990 * 300, "{}", compact.heap_bytes());
+    let edges = ring.arcs().map(|(at, _)| u64::from(at) << 32);
+    for key in
+        edges.flat_map(|at| [at, at | 0xFFFF_FFFF, at.wrapping_sub(1), at.wrapping_add(1 << 32)])
+    {
+        assert_eq!(compact.locate(Hashed(key)), ring.locate(Hashed(key)));
+    }
+    let many = (0..65_537_u64).map(|i| (NodeId(archstone_core::hash::mix(i)), Weight::ONE));
+    let many = Ring::with_points(1).unwrap().build(many).unwrap();
+    assert!(matches!(CompactRing::compile(&many), Err(PlacementError::Full { .. })));
+}
+
+#[test]
+fn equal_points_are_ordered_by_name_whoever_joined_first() {
+    let filled = |names: &mut dyn Iterator<Item = u8>| {
+        let mut ring = Ring::with_points(1 << 16).unwrap();
+        for name in names {
+            ring.add(id(name), Weight::ONE).unwrap();
+        }
+        ring
+    };
+    let (one, other) = (filled(&mut (0..10)), filled(&mut (0..10).rev()));
+    let built = (0..10).map(|name| (id((name * 7 + 3) % 10), Weight::ONE));
+    let built = Ring::with_points(1 << 16).unwrap().build(built).unwrap();
+    let named = |ring: &Ring| -> Vec<(u32, NodeId)> {
+        ring.arcs().map(|(at, node)| (at, ring.id(node).unwrap())).collect()
+    };
+    let points = named(&one);
+    let equal = points.windows(2).filter(|pair| pair[0].0 == pair[1].0).count();
+    assert!(equal >= 10, "{equal} equal positions");
+    assert!(points.windows(2).all(|pair| pair[0] < pair[1]), "by name");
+    assert!(points == named(&other) && points == named(&built));
 }
 
 #[test]

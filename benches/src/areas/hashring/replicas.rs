@@ -49,7 +49,7 @@ fn number(node: std::net::SocketAddr) -> usize {
 }
 
 fn three(ring: &Ring, key: &str) -> usize {
-    ring.candidates(key.hashed(0)).take(3).map(NodeIx::index).sum()
+    ring.copies(key.hashed(0), 3).iter().map(|node| node.index()).sum()
 }
 
 fn three_replicas(run: &Run, n: usize) -> Race {
@@ -74,7 +74,7 @@ fn three_racks(run: &Run, n: usize) -> Race {
     Race::new(
         format!("three nodes in three racks for a 21-byte key, {n} nodes of 160 points"),
         by_text(OURS, &keys, racks(n), |(ring, topology, spread), key| {
-            let chosen = spread.choose(topology, ring.candidates(key.hashed(0)));
+            let chosen = ring.spread(key.hashed(0), topology, spread);
             chosen.iter().map(|node| node.index()).sum()
         }),
     )
@@ -85,7 +85,7 @@ fn three_racks(run: &Run, n: usize) -> Race {
 fn allocations(n: usize) -> Vec<Row> {
     let (ring, topology, spread) = racks(n);
     let (_, used) = memory::used(|| {
-        (0..1_000_u64).map(|key| spread.choose(&topology, ring.candidates(key.hashed(0))).len()).sum::<usize>()
+        (0..1_000_u64).map(|key| ring.spread(key.hashed(0), &topology, &spread).len()).sum::<usize>()
     });
     let workload = "allocations of a thousand choices of three nodes in three racks";
     let subject = Subject::new("hashring.G9/allocations", workload, Unit::Count, Better::Lower);

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use archstone_hashring::compat::nginx::Nginx;
-use archstone_hashring::{Hashed, Key, Maglev, Shared, Table};
+use archstone_hashring::{CompactRing, Hashed, Key, Maglev, Shared, Table};
 use pingora_ketama::Continuum;
 
 use super::{Area, OURS, Run, Sip, address, buckets, by_number, by_text, name, nodes, numbers, ours, owner, texts};
@@ -137,7 +137,7 @@ fn shared_read(run: &Run, n: usize) -> Vec<Row> {
 }
 
 fn ring_memory(n: usize) -> Vec<Row> {
-    let (_ring, used) = memory::used(|| ours(n));
+    let (archstone_ring, used) = memory::used(|| ours(n));
     let all = buckets(n);
     let (_peer, theirs) = memory::used(|| Continuum::new(&all));
     let subject = Subject::new(
@@ -149,7 +149,18 @@ fn ring_memory(n: usize) -> Vec<Row> {
     let each = |bytes: u64| bytes as f64 / n as f64;
     let ours = Side::new(OURS, each(used.live));
     let peer = Side::new("pingora-ketama", each(theirs.live));
+    let (_compact, small) =
+        memory::used(|| CompactRing::compile(&archstone_ring).expect("few nodes"));
+    let small = Side::new("archstone-hashring CompactRing", each(small.live));
+    let compact = Subject::new(
+        "hashring.G13/compact",
+        &format!("live bytes a node, a compact ring of {n} nodes of 160 points"),
+        Unit::Bytes,
+        Better::Lower,
+    );
     vec![
+        compact.at("limit").limit(small.clone(), 990.0),
+        compact.at("pingora-ketama").against(small, peer.clone(), None),
         subject.at("limit").limit(ours.clone(), 1_990.0),
         subject.at("pingora-ketama").against(ours, peer, None),
     ]

@@ -100,21 +100,17 @@ impl Locate for Anchor {
             return None;
         }
         let mut at = scale(key.0, self.buckets.len() as u32);
-        loop {
-            let size = self.buckets.get(at as usize)?.size;
-            if size == 0 {
-                return Some(NodeIx(at));
+        let mut size = self.buckets.get(at as usize)?.size;
+        while size != 0 {
+            at = scale(draw(key.0, u64::from(at) + 1), size);
+            let mut bucket = self.buckets.get(at as usize)?;
+            while bucket.size >= size {
+                at = bucket.next;
+                bucket = self.buckets.get(at as usize)?;
             }
-            let mut drawn = scale(draw(key.0, u64::from(at) + 1), size);
-            loop {
-                let bucket = self.buckets.get(drawn as usize)?;
-                if bucket.size < size {
-                    break;
-                }
-                drawn = bucket.next;
-            }
-            at = drawn;
+            size = bucket.size;
         }
+        Some(NodeIx(at))
     }
 }
 

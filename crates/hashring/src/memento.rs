@@ -250,3 +250,33 @@ mod snapshot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+
+    /// Any order of entries and removals, in a small range so that runs form and close.
+    #[test]
+    fn the_table_of_removed_buckets_answers_as_a_map() {
+        let (mut table, mut map) = (Removed::new(), BTreeMap::new());
+        for step in 0..20_000_u64 {
+            let drawn = mix(step);
+            let bucket = (drawn % 300) as u32;
+            if map.contains_key(&bucket) {
+                table.take(bucket);
+                map.remove(&bucket);
+            } else if map.len() < 120 {
+                let entry = Entry { bucket, left: (drawn >> 32) as u32, before: bucket ^ 1 };
+                table.put(entry);
+                map.insert(bucket, entry);
+            }
+            assert_eq!(table.len, map.len());
+            if step % 16 == 0 {
+                for bucket in 0..300 {
+                    assert_eq!(table.get(bucket), map.get(&bucket).copied());
+                }
+            }
+        }
+    }
+}

@@ -52,23 +52,31 @@ impl Points {
         }
         let slots = u32::try_from((points.len() as u64 * ROOM.1).div_ceil(100)).unwrap_or(u32::MAX);
         let mut made = Self { table: Vec::new(), slots, end: 0, len: 0 };
-        made.table.reserve_exact(slots as usize + 4 * PAD);
-        let mut last = None;
+        made.table.reserve_exact(slots as usize + 8 * PAD);
+        made.table.resize(slots as usize + 8 * PAD, SENTINEL);
+        let (mut last, mut free) = (None, 0);
         for &point in points {
             if last == Some(point) {
                 continue;
             }
             last = Some(point);
-            let place = made.slot(unpack(point).0);
-            // The gaps before it, if any, and itself.
-            made.table.push(point);
-            while made.table.len() <= place {
-                made.table.push(point);
+            let next = made.slot(unpack(point).0).max(free) + 1;
+            if made.table.len() < next + PAD {
+                made.table.resize(next + PAD, SENTINEL);
             }
+            // The gaps before it, if any, and itself: as a rule at most four, so four are written
+            // whether they are its own or not.
+            let (from, to) = made.table.split_at_mut(free + PAD);
+            from[free..].fill(point);
+            if next > free + PAD {
+                to[..next - free - PAD].fill(point);
+            }
+            free = next;
             made.len += 1;
         }
-        made.end = made.table.len();
-        made.table.resize(made.end.max(slots as usize) + PAD, SENTINEL);
+        made.end = free;
+        made.table.truncate(free.max(slots as usize) + PAD);
+        made.table[free..].fill(SENTINEL);
         made
     }
 

@@ -131,12 +131,12 @@ impl Ring {
         (found >= position).then_some(found)
     }
 
-    /// The nodes of the points from the key on, once around, with repeats.
+    /// The points from the key on, once around, with repeats: up to the last, and from the first.
     #[inline]
-    fn from(&self, key: Hashed) -> impl Iterator<Item = NodeIx> + '_ {
+    fn around(&self, key: Hashed) -> [&[u64]; 2] {
         let start = self.points.first_at((key.0 >> 32) as u32).unwrap_or(0);
         let (before, after) = self.points.places().split_at(start);
-        after.iter().chain(before).map(|&point| unpack(point).1)
+        [after, before]
     }
 
     fn points_of(&self, weight: Weight) -> u32 {
@@ -222,7 +222,7 @@ impl Candidates for Ring {
         if count > FEW || count > self.members.len() {
             return Copies::of(self.candidates(key).take(count));
         }
-        first_few(self.from(key), count, |node| node.0)
+        first_few(self.around(key), count, |node| node.0)
     }
 
     #[inline]
@@ -232,7 +232,7 @@ impl Candidates for Ring {
             Some((zone, count)) if count <= FEW => {
                 // What is in no rack of the zone has one that is used from the start.
                 let rack = |node| topology.rack_in(node, zone);
-                first_few(self.from(key), count, rack)
+                first_few(self.around(key), count, rack)
             }
             _ => spread.choose(topology, self.candidates(key)),
         }
@@ -243,29 +243,36 @@ impl Candidates for Ring {
 const FEW: usize = 4;
 
 /// The first `count` nodes, at most [`FEW`], of distinct classes; there are as many. `u32::MAX` is no
-/// class. Whether a point is new is a coin, so it moves a counter and not the program.
+/// class. Whether a point is new is a coin, so it moves words and not the program; and the words stay
+/// in registers, since a vector that is loaded after a part of it was stored waits.
 #[inline]
-fn first_few(
-    nodes: impl Iterator<Item = NodeIx>,
-    count: usize,
-    class: impl Fn(NodeIx) -> u32,
-) -> Copies {
-    // The last place takes what comes when the others are full, and what is not new.
-    let (mut classes, mut chosen) = ([u32::MAX; FEW], [NodeIx(0); FEW]);
-    let mut found = 0;
-    for node in nodes {
-        if found >= count {
-            break;
+fn first_few(around: [&[u64]; 2], count: usize, class: impl Fn(NodeIx) -> u32) -> Copies {
+    // The latest first.
+    let (mut classes, mut nodes, mut found) = ([u32::MAX; FEW], [0_u32; FEW], 0);
+    if count > 0 {
+        'all: for part in around {
+            for &point in part {
+                let node = unpack(point).1;
+                let class = class(node);
+                let known =
+                    classes.iter().fold(class == u32::MAX, |known, &c| known | (c == class));
+                let new = u32::from(known).wrapping_sub(1);
+                let push = |words: &mut [u32; FEW], word: u32| {
+                    for i in (1..FEW).rev() {
+                        words[i] ^= (words[i] ^ words[i - 1]) & new;
+                    }
+                    words[0] ^= (words[0] ^ word) & new;
+                };
+                push(&mut classes, class);
+                push(&mut nodes, node.0);
+                found += usize::from(!known);
+                if found >= count {
+                    break 'all;
+                }
+            }
         }
-        let class = class(node);
-        let known = classes.iter().fold(class == u32::MAX, |known, &c| known | (c == class));
-        let new = usize::from(!known);
-        // Written in any case, kept if it is new: `found` moves on only then.
-        chosen[found % FEW] = node;
-        classes[found % FEW] = if known { classes[found % FEW] } else { class };
-        found += new;
     }
-    Copies::of(chosen.into_iter().take(found.min(count)))
+    Copies::of(nodes[..found].iter().rev().map(|&node| NodeIx(node)))
 }
 
 /// The distinct nodes of a [`Ring`] from a key on, clockwise.

@@ -66,6 +66,7 @@ proptest! {
         while handoff.left() > 0 {
             random = mix(random.wrapping_add(1));
             tick += 1;
+            prop_assert!(tick < 100_000, "moves that never begin");
             match random % 4 {
                 0 => under_way.extend(handoff.begin()),
                 1 if !under_way.is_empty() => {

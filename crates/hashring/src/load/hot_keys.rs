@@ -28,11 +28,11 @@ use core::fmt;
 /// let mut hot = HotKeys::new(64, 0.05, 8)?;
 /// let mut served = std::collections::BTreeSet::new();
 /// for turn in 0..10_000_u64 {
-///     let key = if turn % 5 == 0 { "celebrity".hashed(0) } else { turn.hashed(0) };
-///     served.extend(hot.route(&ring, key, turn / 5).filter(|_| turn % 5 == 0));
+///     let key = if turn % 6 == 0 { "celebrity".hashed(0) } else { turn.hashed(0) };
+///     served.extend(hot.route(&ring, key, turn / 6).filter(|_| turn % 6 == 0));
 /// }
-/// assert_eq!(hot.copies("celebrity".hashed(0)), 4, "20 % over nodes of at most 5 %");
-/// assert_eq!(served.len(), 4);
+/// assert_eq!(hot.copies("celebrity".hashed(0)), 4, "17 % over nodes of at most 5 %");
+/// assert!(served.len() >= 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

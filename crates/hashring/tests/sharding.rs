@@ -255,8 +255,11 @@ fn partial_failure_is_counted_exactly() {
             .collect();
         let up = |node: NodeIx| mix(seed << 16 | u64::from(node.0)) % 3 != 0;
         let mut gather: Gather<NodeIx> = Gather::of_parts(parts.clone());
+        let mut asked = 0;
         while let Some(ask) = gather.next_ask() {
             assert_eq!(parts[ask.part][ask.copy], ask.node);
+            asked += 1;
+            assert!(asked <= 12 * 4, "no copy is asked twice");
             if up(ask.node) {
                 assert!(gather.answer(ask.part, ask.node));
                 assert!(!gather.answer(ask.part, NodeIx(99)), "a second answer is dropped");

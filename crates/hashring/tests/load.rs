@@ -191,7 +191,7 @@ fn hot_keys_are_spread_as_far_as_their_share_needs_and_no_cold_one_is() {
     assert_eq!(hot.copies("third".hashed(0)), 1);
     assert_eq!(hot.hot().count(), 2);
     // What cools down is forgotten within a few windows.
-    let mut cooling = hot.clone().with_window(1_000).unwrap();
+    let mut cooling = hot.with_window(1_000).unwrap();
     (0..20_000_u64).for_each(|i| cooling.record(i.hashed(7)));
     assert_eq!(cooling.hot().count(), 0);
 }

@@ -66,8 +66,7 @@ mod tests {
     fn the_published_check_value() {
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
         let bytes: alloc::vec::Vec<u8> = (0..100).collect();
-        let single =
-            |bytes: &[u8]| bytes.chunks(1).fold(u32::MAX, |state, byte| super::update(state, byte));
+        let single = |bytes: &[u8]| bytes.chunks(1).fold(u32::MAX, super::update);
         for end in 0..100 {
             assert_eq!(crc32(&bytes[..end]), !single(&bytes[..end]));
         }

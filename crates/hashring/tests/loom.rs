@@ -10,20 +10,20 @@ fn a_reader_sees_old_or_new_and_never_goes_back() {
     model(1, || {
         let shared = Shared::new(0_u32);
         let mut reader = shared.reader();
-        let publisher = shared.clone();
-        let writer = thread::spawn(move || {
-            publisher.publish(1);
-            publisher.publish(2);
+        // The reader is the spawned thread: loom looks for the interleavings of the later accesses.
+        let reading = thread::spawn(move || {
+            let mut last = (0, 0);
+            for _ in 0..2 {
+                let seen = (*reader.get(), reader.epoch());
+                assert!(seen >= last, "values and epochs ascend");
+                assert_eq!(u64::from(seen.0), seen.1, "S2: the epoch is that of the snapshot");
+                last = seen;
+            }
+            reader
         });
-        let mut last = (0, 0);
-        for _ in 0..2 {
-            let seen = (*reader.get(), reader.epoch());
-            assert!(seen >= last, "values and epochs ascend");
-            assert_eq!(u64::from(seen.0), seen.1, "S2: the epoch is that of the snapshot");
-            last = seen;
-        }
-        writer.join().unwrap();
-        assert_eq!((*reader.get(), reader.epoch()), (2, 2), "no reader stays behind");
+        shared.publish(1);
+        let mut reader = reading.join().unwrap();
+        assert_eq!((*reader.get(), reader.epoch()), (1, 1), "no reader stays behind");
     });
 }
 

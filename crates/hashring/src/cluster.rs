@@ -33,6 +33,15 @@ pub struct Epoch(pub u64);
 /// # Ok::<(), archstone_hashring::PlacementError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Snapshot<N, P>", into = "Snapshot<N, P>"))]
+#[cfg_attr(
+    feature = "serde",
+    serde(bound(
+        serialize = "N: Clone + serde::Serialize, P: Clone + serde::Serialize",
+        deserialize = "N: Eq + serde::Deserialize<'de>, P: Locate + serde::Deserialize<'de>"
+    ))
+)]
 pub struct Cluster<N, P> {
     placement: P,
     nodes: Vec<Option<N>>,
@@ -171,6 +180,40 @@ impl<N: Eq, P: Candidates> Cluster<N, P> {
 
     /// The nodes that hold a key's copies under `spread`: zones served, racks apart.
     pub fn spread<K: Key + ?Sized>(&self, key: &K, spread: &Spread) -> Copies {
-        spread.choose(&self.topology, self.placement.candidates(key.hashed(self.seed)))
+        self.placement.spread(key.hashed(self.seed), &self.topology, spread)
+    }
+}
+
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Snapshot<N, P> {
+    placement: P,
+    nodes: Vec<Option<N>>,
+    topology: Topology,
+    seed: u64,
+    epoch: Epoch,
+}
+
+#[cfg(feature = "serde")]
+impl<N, P> From<Cluster<N, P>> for Snapshot<N, P> {
+    fn from(from: Cluster<N, P>) -> Self {
+        let Cluster { placement, nodes, topology, seed, epoch } = from;
+        Self { placement, nodes, topology, seed, epoch }
+    }
+}
+
+/// As many names as members, each at its place. Which name has which index is taken on trust.
+#[cfg(feature = "serde")]
+impl<N: Eq, P: Locate> TryFrom<Snapshot<N, P>> for Cluster<N, P> {
+    type Error = &'static str;
+    fn try_from(from: Snapshot<N, P>) -> Result<Self, Self::Error> {
+        let Snapshot { placement, nodes, topology, seed, epoch } = from;
+        let named = nodes.iter().flatten().count();
+        let mut places = (0..).map(NodeIx).zip(&nodes);
+        let placed = places.all(|(at, node)| node.is_some() == topology.place(at).is_some());
+        if named != placement.len() || !placed {
+            return Err("nodes, members and places differ");
+        }
+        Ok(Self { placement, nodes, topology, seed, epoch })
     }
 }

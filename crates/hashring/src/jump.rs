@@ -8,8 +8,10 @@
 //! | balance | the limit: that of random keys |
 //! | moves | minimal, both ways |
 
+use crate::buckets::Buckets;
 use crate::key::Hashed;
-use crate::placement::{Locate, NodeIx};
+use crate::level::{grow_at_the_end, retire_the_last};
+use crate::placement::{Locate, NodeIx, PlacementError};
 use core::num::NonZeroU32;
 
 /// The bucket of `key` among `buckets`.
@@ -39,7 +41,8 @@ pub fn jump(key: u64, buckets: NonZeroU32) -> u32 {
 /// Numbered buckets `0..n` that grow and shrink at the end: shards, partitions, files.
 ///
 /// It cannot remove a bucket in the middle or weigh one; a [`Ring`](crate::Ring) or
-/// [`Rendezvous`](crate::Rendezvous) can.
+/// [`Rendezvous`](crate::Rendezvous) can. Who need not agree with another jump hash takes
+/// [`Level`](crate::Level), which is faster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Jump {
@@ -52,19 +55,6 @@ impl Jump {
     pub const fn new(buckets: u32) -> Self {
         Self { buckets }
     }
-
-    /// One more bucket, at the end; `None` at `u32::MAX`.
-    pub fn grow(&mut self) -> Option<NodeIx> {
-        let node = NodeIx(self.buckets);
-        self.buckets = self.buckets.checked_add(1)?;
-        Some(node)
-    }
-
-    /// One bucket fewer, the last; `None` when there are none.
-    pub fn shrink(&mut self) -> Option<NodeIx> {
-        self.buckets = self.buckets.checked_sub(1)?;
-        Some(NodeIx(self.buckets))
-    }
 }
 
 impl Locate for Jump {
@@ -75,5 +65,23 @@ impl Locate for Jump {
     #[inline]
     fn locate(&self, key: Hashed) -> Option<NodeIx> {
         NonZeroU32::new(self.buckets).map(|buckets| NodeIx(jump(key.0, buckets)))
+    }
+}
+
+impl Buckets for Jump {
+    fn grow(&mut self) -> Result<NodeIx, PlacementError> {
+        grow_at_the_end(&mut self.buckets)
+    }
+
+    fn retire(&mut self, bucket: NodeIx) -> Result<(), PlacementError> {
+        retire_the_last(&mut self.buckets, bucket)
+    }
+
+    fn is_live(&self, bucket: NodeIx) -> bool {
+        bucket.0 < self.buckets
+    }
+
+    fn end(&self) -> u32 {
+        self.buckets
     }
 }

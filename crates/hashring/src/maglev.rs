@@ -23,6 +23,8 @@ const MAX_SLOTS: u32 = 1 << 28;
 /// The size must not follow the number of nodes: with another size almost every key moves. Choose
 /// it once, at least a hundred slots a node at the largest (the default, 65,537, serves 650).
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Snapshot", into = "Snapshot"))]
 pub struct Maglev {
     members: Members,
     size: u32,
@@ -212,5 +214,32 @@ impl Resize for Maglev {
         self.members.reweight(node, weight)?;
         self.fill();
         Ok(())
+    }
+}
+
+/// The members and the size; the slots follow.
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Snapshot {
+    size: u32,
+    members: Members,
+}
+
+#[cfg(feature = "serde")]
+impl From<Maglev> for Snapshot {
+    fn from(table: Maglev) -> Self {
+        Self { size: table.size, members: table.members }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Snapshot> for Maglev {
+    type Error = PlacementError;
+    fn try_from(from: Snapshot) -> Result<Self, PlacementError> {
+        let mut table = Self::with_slots(from.size)?;
+        table.members = from.members;
+        table.check_size()?;
+        table.fill();
+        Ok(table)
     }
 }

@@ -18,6 +18,10 @@ pub(crate) struct Member {
 /// Members by index; a freed index is given to the next who joins, smallest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(try_from = "Vec<Option<Member>>", into = "Vec<Option<Member>>")
+)]
 pub(crate) struct Members {
     slots: Vec<Option<Member>>,
     live: usize,
@@ -78,5 +82,39 @@ impl Members {
         let member = self.get(node)?;
         self.slots[node.index()] = Some(Member { weight, ..member });
         Ok(())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Members> for Vec<Option<Member>> {
+    fn from(members: Members) -> Self {
+        members.slots
+    }
+}
+
+/// What joins and leaves could have left: distinct identities, not too many.
+#[cfg(feature = "serde")]
+impl TryFrom<Vec<Option<Member>>> for Members {
+    type Error = PlacementError;
+    fn try_from(slots: Vec<Option<Member>>) -> Result<Self, PlacementError> {
+        let wanted = slots.len() as u64;
+        if wanted > MAX_NODES {
+            return Err(PlacementError::Full { what: "nodes", wanted, limit: MAX_NODES });
+        }
+        let mut ids: Vec<NodeId> = slots.iter().flatten().map(|member| member.id).collect();
+        ids.sort_unstable();
+        if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(PlacementError::Duplicate { id: pair[0] });
+        }
+        Ok(Self { live: ids.len(), slots })
+    }
+}
+
+/// Refuses weights, for placements that have none.
+#[cfg(feature = "serde")]
+pub(crate) fn all_alike(members: &Members) -> Result<(), PlacementError> {
+    match members.iter().find(|(_, member)| member.weight != Weight::ONE) {
+        Some((_, member)) => Err(PlacementError::Weight { weight: member.weight.get() }),
+        None => Ok(()),
     }
 }

@@ -1,6 +1,9 @@
 //! The traits that every placement keeps, and their laws.
 
 use crate::key::{Hashed, NodeId};
+#[cfg(doc)]
+use crate::topology::MAX_COPIES;
+use crate::topology::{Copies, Spread, Topology};
 use core::fmt;
 
 /// A node's place in a placement: small, dense, reused only after the node was removed.
@@ -113,6 +116,16 @@ pub trait Candidates: Locate {
 
     /// All live members in the key's order of preference.
     fn candidates(&self, key: Hashed) -> Self::Iter<'_>;
+
+    /// The first `count` candidates, at most [`MAX_COPIES`], at once. Does not allocate.
+    fn copies(&self, key: Hashed, count: usize) -> Copies {
+        Copies::of(self.candidates(key).take(count))
+    }
+
+    /// The nodes that `spread` chooses along the candidates. Does not allocate.
+    fn spread(&self, key: Hashed, topology: &Topology, spread: &Spread) -> Copies {
+        spread.choose(topology, self.candidates(key))
+    }
 }
 
 /// Changes the members.
@@ -160,6 +173,13 @@ pub enum PlacementError {
         /// The index asked for.
         node: NodeIx,
     },
+    /// Only the last bucket of this placement can go.
+    NotLast {
+        /// The bucket asked for.
+        node: NodeIx,
+        /// The last one.
+        last: NodeIx,
+    },
     /// More than the placement can hold.
     Full {
         /// What there would be too many of.
@@ -179,6 +199,9 @@ impl fmt::Display for PlacementError {
             }
             Self::Duplicate { id } => write!(f, "node {:016x} is a member already", id.0),
             Self::Unknown { node } => write!(f, "no member has index {}", node.0),
+            Self::NotLast { node, last } => {
+                write!(f, "bucket {} cannot go, only the last, {}", node.0, last.0)
+            }
             Self::Full { what, wanted, limit } => {
                 write!(f, "{wanted} {what}, the limit is {limit}")
             }

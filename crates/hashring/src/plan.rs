@@ -8,6 +8,7 @@ use crate::topology::MAX_COPIES;
 /// A range of hashed keys, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "(u64, u64)", into = "(u64, u64)"))]
 pub struct Arc {
     /// The first key.
     pub first: u64,
@@ -26,6 +27,25 @@ impl Arc {
     #[must_use]
     pub const fn keys(&self) -> u128 {
         (self.last - self.first) as u128 + 1
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Arc> for (u64, u64) {
+    fn from(arc: Arc) -> Self {
+        (arc.first, arc.last)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<(u64, u64)> for Arc {
+    type Error = &'static str;
+    fn try_from((first, last): (u64, u64)) -> Result<Self, Self::Error> {
+        if first <= last {
+            Ok(Self { first, last })
+        } else {
+            Err("a range that ends before it begins")
+        }
     }
 }
 

@@ -19,6 +19,8 @@ use alloc::vec::Vec;
 /// The second, third and later candidates are independent of the first, which those of a ring are
 /// not: when a node leaves, its keys spread evenly.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Members", into = "Members"))]
 pub struct Rendezvous {
     members: Members,
     /// Identity and index of each member, greatest identity first: of equal scores the first wins.
@@ -28,6 +30,8 @@ pub struct Rendezvous {
 /// Rendezvous with weights: a node's share is exactly its weight over the sum (Schindelhauer and
 /// Schomaker 2005).
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Members", into = "Members"))]
 pub struct WeightedRendezvous {
     members: Members,
     /// Identity, index and `1 / weight`.
@@ -225,5 +229,40 @@ impl Resize for WeightedRendezvous {
         self.members.reweight(node, weight)?;
         self.rescan();
         Ok(())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Rendezvous> for Members {
+    fn from(nodes: Rendezvous) -> Self {
+        nodes.members
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Members> for Rendezvous {
+    type Error = PlacementError;
+    fn try_from(members: Members) -> Result<Self, PlacementError> {
+        crate::members::all_alike(&members)?;
+        let mut nodes = Self { members, scan: Vec::new() };
+        nodes.rescan();
+        Ok(nodes)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<WeightedRendezvous> for Members {
+    fn from(nodes: WeightedRendezvous) -> Self {
+        nodes.members
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Members> for WeightedRendezvous {
+    type Error = PlacementError;
+    fn try_from(members: Members) -> Result<Self, PlacementError> {
+        let mut nodes = Self { members, scan: Vec::new() };
+        nodes.rescan();
+        Ok(nodes)
     }
 }

@@ -1,32 +1,28 @@
-//! The consistent-hashing ring (Karger et al. 1997) with virtual nodes and an index in place of the
-//! binary search.
+//! The consistent-hashing ring (Karger et al. 1997) with virtual nodes and no search: a point stands
+//! where its position says.
 //!
 //! | | cost |
 //! |---|---|
-//! | look-up | O(1): one index entry, then about one point |
-//! | add, remove, reweight | O(points): the points and the index are moved, not sorted or searched |
-//! | state | 8 bytes a point and at most 4 of index: at 160 points, under 1,930 bytes a node |
+//! | look-up | O(1): as a rule one cache line |
+//! | add, remove, reweight | O(points of the node), expected; now and then O(points) for more room |
+//! | state | 11 to 12.4 bytes a point: at 160 points, under 1,990 bytes a node |
 //! | balance | standard deviation of a node's share: `1 / sqrt(points)`, 7.9 % at 160 |
 //! | moves | minimal, both ways |
 //!
-//! Invariants: the first `len` of `points` ascend by (position, identity of the node) (R1), so equal
-//! positions are ordered by name and the first wins, whoever joined first; `index[b]` is the number
-//! of points whose position is below `b << shift` (R2); `PAD` sentinels above every point follow
-//! them (R3), so that a look-up may compare four points without a test for the end.
+//! Invariant R1: points ascend by (position, identity of the node), so equal positions are ordered by
+//! name and the first wins, whoever joined first. The table itself is in `points.rs`.
 
 use crate::key::{Hashed, NodeId};
 use crate::members::Members;
 use crate::placement::{Candidates, Locate, NodeIx, PlacementError, Resize, Weight};
+use crate::points::{Points, pack, sort, unpack};
+use crate::topology::{Copies, Spread, Topology};
 use crate::walk::Walk;
 use alloc::vec::Vec;
 use archstone_core::hash::mix;
 
 /// The most points a ring holds.
 const MAX_POINTS: u64 = 1 << 30;
-/// Sentinels after the last point, and how many points a look-up compares at once (R3).
-const PAD: usize = 4;
-/// Above every point: no node has the index of its low half.
-const SENTINEL: u64 = u64::MAX;
 
 /// A ring of virtual nodes. The owner of a key is the node of the first point at or after it.
 ///
@@ -48,29 +44,19 @@ const SENTINEL: u64 = u64::MAX;
 /// # Ok::<(), archstone_hashring::PlacementError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Snapshot", into = "Snapshot"))]
 pub struct Ring {
     members: Members,
     points_a_node: u32,
-    /// Position in the high half, node index in the low half (R1, R3).
-    points: Vec<u64>,
-    len: usize,
-    /// R2; empty while there are no points.
-    index: Vec<u32>,
-    shift: u32,
+    points: Points,
 }
 
 impl Ring {
     /// An empty ring of 160 points a node, as ketama and nginx have.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            members: Members::new(),
-            points_a_node: 160,
-            points: Vec::new(),
-            len: 0,
-            index: Vec::new(),
-            shift: 32,
-        }
+        Self { members: Members::new(), points_a_node: 160, points: Points::new() }
     }
 
     /// An empty ring of `points` points for a node of weight 1, 1 to 65,536.
@@ -105,8 +91,8 @@ impl Ring {
         }
         let wanted: u64 = members.iter().map(|&(_, w)| u64::from(ring.points_of(w))).sum();
         ring.check_points(wanted)?;
-        let mut points = Vec::with_capacity(ring.len + wanted as usize);
-        points.extend_from_slice(ring.points());
+        let mut points = Vec::with_capacity(ring.points.len() + wanted as usize);
+        points.extend(ring.points.iter());
         for (id, weight) in members {
             let node = ring.members.push(id, weight)?;
             let count = ring.points_of(weight);
@@ -116,20 +102,16 @@ impl Ring {
         Ok(ring)
     }
 
-    /// Points on the ring.
+    /// Points on the ring. Two points of one node at one position, of 2^32, are one.
     #[must_use]
     pub const fn point_count(&self) -> usize {
-        self.len
+        self.points.len()
     }
 
-    fn points(&self) -> &[u64] {
-        &self.points[..self.len]
-    }
-
-    /// Bytes on the heap: points and index.
+    /// Bytes of the points on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.points.capacity() * 8 + self.index.capacity() * 4
+        self.points.heap_bytes()
     }
 
     /// The identity of a member.
@@ -140,14 +122,21 @@ impl Ring {
 
     /// The points in order: the position in the top 32 bits of a key's hash, and the node.
     pub fn arcs(&self) -> impl Iterator<Item = (u32, NodeIx)> + '_ {
-        self.points().iter().map(|&point| unpack(point))
+        self.points.iter().map(unpack)
     }
 
     /// The position of the first point at or after `position`, `None` past the last.
     pub(crate) fn next_position(&self, position: u32) -> Option<u32> {
-        let at = self.first_at(position)?;
-        let (found, _) = unpack(self.points[at]);
+        let (found, _) = unpack(self.points.next(position)?);
         (found >= position).then_some(found)
+    }
+
+    /// The points from the key on, once around, with repeats: up to the last, and from the first.
+    #[inline]
+    fn around(&self, key: Hashed) -> [&[u64]; 2] {
+        let start = self.points.first_at((key.0 >> 32) as u32).unwrap_or(0);
+        let (before, after) = self.points.places().split_at(start);
+        [after, before]
     }
 
     fn points_of(&self, weight: Weight) -> u32 {
@@ -156,163 +145,51 @@ impl Ring {
     }
 
     fn check_points(&self, more: u64) -> Result<(), PlacementError> {
-        let wanted = self.len as u64 + more;
+        let wanted = self.points.len() as u64 + more;
         if wanted > MAX_POINTS {
             return Err(PlacementError::Full { what: "points", wanted, limit: MAX_POINTS });
         }
         Ok(())
     }
 
-    /// What R1 orders by.
-    fn order(&self, point: u64) -> (u32, Option<NodeId>) {
-        let (position, node) = unpack(point);
-        (position, self.id(node))
-    }
-
-    /// Whether `a` stands before `b` (R1); identities are looked up for equal positions only.
-    fn before(&self, a: u64, b: u64) -> bool {
-        let (first, second) = (a >> 32, b >> 32);
-        first < second || (first == second && self.order(a) < self.order(b))
-    }
-
-    /// The ring of these points in any order. Positions are evenly spread, so one scatter by the
-    /// buckets of the index nearly sorts them, and neighbours are put right by insertion.
+    /// The ring of these points in any order.
     fn fill(&mut self, unsorted: &[u64]) {
-        self.len = unsorted.len();
-        self.index.clear();
-        self.points.clear();
-        if unsorted.is_empty() {
-            return;
-        }
-        let bits = self.len.ilog2();
-        self.shift = 32 - bits;
-        let bucket = |point: u64, shift: u32| (point >> 32 >> shift) as usize;
-        let mut next = alloc::vec![0_u32; 1 << bits];
-        for &point in unsorted {
-            next[bucket(point, self.shift)] += 1;
-        }
-        let mut sum = 0;
-        for count in &mut next {
-            sum += core::mem::replace(count, sum);
-        }
-        self.index = next.clone();
-        let mut points = alloc::vec![SENTINEL; self.len + PAD];
-        for &point in unsorted {
-            let place = &mut next[bucket(point, self.shift)];
-            points[*place as usize] = point;
-            *place += 1;
-        }
-        for i in 1..self.len {
-            let point = points[i];
-            let mut at = i;
-            while at > 0 && self.before(point, points[at - 1]) {
-                points[at] = points[at - 1];
-                at -= 1;
-            }
-            points[at] = point;
-        }
-        self.points = points;
+        let sorted = sort(unsorted, |a, b| before(&self.members, a, b));
+        self.points = Points::from_sorted(&sorted);
     }
 
-    /// Adds a node's points: what lies between two of them moves at once.
+    /// Adds a node's points.
     fn insert(&mut self, id: NodeId, node: NodeIx, count: u32) {
-        let mut new: Vec<u64> = positions(id, count).map(|at| pack(at, node)).collect();
-        let len = self.len + new.len();
-        if self.len == 0 || len.ilog2() != self.len.ilog2() {
-            new.extend_from_slice(self.points());
-            self.fill(&new);
-            return;
-        }
-        new.sort_unstable();
-        let mut end = self.len;
-        self.points.resize(len + PAD, SENTINEL);
-        self.points[self.len..].fill(SENTINEL);
-        for (earlier, &point) in new.iter().enumerate().rev() {
-            let mut at = self.lower_bound(unpack(point).0).min(end);
-            while at < end && self.before(self.points[at], point) {
-                at += 1;
+        if self.points.fits(self.points.len() + count as usize) {
+            for at in positions(id, count) {
+                self.points.insert(pack(at, node), |a, b| before(&self.members, a, b));
             }
-            self.points.copy_within(at..end, at + earlier + 1);
-            self.points[at + earlier] = point;
-            end = at;
+        } else {
+            let new = positions(id, count).map(|at| pack(at, node));
+            let all: Vec<u64> = self.points.iter().chain(new).collect();
+            self.fill(&all);
         }
-        self.len = len;
-        self.shift_index(&new, |count, by| count + by);
     }
 
     /// Takes a node's points out.
     fn retire(&mut self, id: NodeId, node: NodeIx, count: u32) {
-        let mut old: Vec<u64> = positions(id, count).map(|at| pack(at, node)).collect();
-        let len = self.len - old.len();
-        if len == 0 || len.ilog2() != self.len.ilog2() {
-            let rest: Vec<u64> =
-                self.points().iter().copied().filter(|&point| unpack(point).1 != node).collect();
-            self.fill(&rest);
-            return;
-        }
-        old.sort_unstable();
-        let (mut read, mut write) = (0, 0);
-        for &point in &old {
-            let mut at = self.lower_bound(unpack(point).0).max(read);
-            while self.points[at] != point {
-                at += 1;
+        let len = self.points.len().saturating_sub(count as usize);
+        if self.points.fits(len) {
+            for at in positions(id, count) {
+                self.points.remove(pack(at, node), |a, b| before(&self.members, a, b));
             }
-            self.points.copy_within(read..at, write);
-            write += at - read;
-            read = at + 1;
+        } else {
+            let rest: Vec<u64> = self.points.iter().filter(|&p| unpack(p).1 != node).collect();
+            self.points = Points::from_sorted(&rest);
         }
-        self.points.copy_within(read..self.len, write);
-        self.points.truncate(len + PAD);
-        self.points[len..].fill(SENTINEL);
-        self.len = len;
-        self.shift_index(&old, |count, by| count - by);
     }
+}
 
-    /// R2 after `changed` (ascending) were added or taken out: each entry changes by how many of
-    /// them lie below its bucket.
-    fn shift_index(&mut self, changed: &[u64], apply: impl Fn(u32, u32) -> u32) {
-        let mut from = 0;
-        for (by, &point) in changed.iter().enumerate() {
-            let to = (point >> 32 >> self.shift) as usize + 1;
-            for entry in &mut self.index[from..to] {
-                *entry = apply(*entry, by as u32);
-            }
-            from = to;
-        }
-        for entry in &mut self.index[from..] {
-            *entry = apply(*entry, changed.len() as u32);
-        }
-    }
-
-    /// How many points lie below `position`. There is at least one point.
-    #[inline(always)]
-    fn lower_bound(&self, position: u32) -> usize {
-        // A shift of 32 (one bucket) is a shift of a u64 here, so it is defined.
-        let bucket = (u64::from(position) >> self.shift) as usize;
-        let mut at = self.index[bucket] as usize;
-        // The low half is a node index, so comparing whole words compares the positions.
-        let wanted = u64::from(position) << 32;
-        loop {
-            // A bucket has one or two points: counting those below among four has no branch to
-            // mispredict, and rarely needs a second turn.
-            let below: usize =
-                self.points[at..at + PAD].iter().map(|&point| usize::from(point < wanted)).sum();
-            at += below;
-            if below < PAD {
-                return at;
-            }
-        }
-    }
-
-    /// The place in `points` of the first point at or after `position`, wrapping.
-    #[inline(always)]
-    fn first_at(&self, position: u32) -> Option<usize> {
-        if self.len == 0 {
-            return None;
-        }
-        let at = self.lower_bound(position);
-        Some(if at < self.len { at } else { 0 })
-    }
+/// Whether `a` stands before `b` (R1); identities are looked up for equal positions only.
+fn before(members: &Members, a: u64, b: u64) -> bool {
+    let id = |point: u64| members.get(unpack(point).1).ok().map(|member| member.id);
+    let (first, second) = (a >> 32, b >> 32);
+    first < second || (first == second && id(a) < id(b))
 }
 
 impl Default for Ring {
@@ -328,8 +205,7 @@ impl Locate for Ring {
 
     #[inline]
     fn locate(&self, key: Hashed) -> Option<NodeIx> {
-        let at = self.first_at((key.0 >> 32) as u32)?;
-        Some(unpack(self.points[at]).1)
+        self.points.next((key.0 >> 32) as u32).map(|point| unpack(point).1)
     }
 }
 
@@ -337,9 +213,66 @@ impl Candidates for Ring {
     type Iter<'a> = RingWalk<'a>;
 
     fn candidates(&self, key: Hashed) -> RingWalk<'_> {
-        let start = self.first_at((key.0 >> 32) as u32).unwrap_or(0);
-        RingWalk(Walk::new(self.points(), start, self.members.len()))
+        let start = self.points.first_at((key.0 >> 32) as u32).unwrap_or(0);
+        RingWalk(Walk::new(self.points.places(), start, self.members.len()))
     }
+
+    #[inline]
+    fn copies(&self, key: Hashed, count: usize) -> Copies {
+        if count > FEW || count > self.members.len() {
+            return Copies::of(self.candidates(key).take(count));
+        }
+        first_few(self.around(key), count, |node| node.0)
+    }
+
+    #[inline]
+    fn spread(&self, key: Hashed, topology: &Topology, spread: &Spread) -> Copies {
+        // A repeat has a rack that is used, so the points need not be told apart.
+        match spread.racks_suffice(topology) {
+            Some((zone, count)) if count <= FEW => {
+                // What is in no rack of the zone has one that is used from the start.
+                let rack = |node| topology.rack_in(node, zone);
+                first_few(self.around(key), count, rack)
+            }
+            _ => spread.choose(topology, self.candidates(key)),
+        }
+    }
+}
+
+/// Copies that are chosen without a branch for each point.
+const FEW: usize = 4;
+
+/// The first `count` nodes, at most [`FEW`], of distinct classes; there are as many. `u32::MAX` is no
+/// class. Whether a point is new is a coin, so it moves words and not the program; and the words stay
+/// in registers, since a vector that is loaded after a part of it was stored waits.
+#[inline]
+fn first_few(around: [&[u64]; 2], count: usize, class: impl Fn(NodeIx) -> u32) -> Copies {
+    // The latest first.
+    let (mut classes, mut nodes, mut found) = ([u32::MAX; FEW], [0_u32; FEW], 0);
+    if count > 0 {
+        'all: for part in around {
+            for &point in part {
+                let node = unpack(point).1;
+                let class = class(node);
+                let known =
+                    classes.iter().fold(class == u32::MAX, |known, &c| known | (c == class));
+                let new = u32::from(known).wrapping_sub(1);
+                let push = |words: &mut [u32; FEW], word: u32| {
+                    for i in (1..FEW).rev() {
+                        words[i] ^= (words[i] ^ words[i - 1]) & new;
+                    }
+                    words[0] ^= (words[0] ^ word) & new;
+                };
+                push(&mut classes, class);
+                push(&mut nodes, node.0);
+                found += usize::from(!known);
+                if found >= count {
+                    break 'all;
+                }
+            }
+        }
+    }
+    Copies::of(nodes[..found].iter().rev().map(|&node| NodeIx(node)))
 }
 
 /// The distinct nodes of a [`Ring`] from a key on, clockwise.
@@ -390,12 +323,34 @@ fn positions(id: NodeId, count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(move |i| (mix(step(i)) >> 32) as u32)
 }
 
-#[inline]
-pub(crate) const fn pack(position: u32, node: NodeIx) -> u64 {
-    (position as u64) << 32 | node.0 as u64
+/// The members and points a node; the points follow.
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Snapshot {
+    points_a_node: u32,
+    members: Members,
 }
 
-#[inline]
-pub(crate) const fn unpack(point: u64) -> (u32, NodeIx) {
-    ((point >> 32) as u32, NodeIx(point as u32))
+#[cfg(feature = "serde")]
+impl From<Ring> for Snapshot {
+    fn from(ring: Ring) -> Self {
+        Self { points_a_node: ring.points_a_node, members: ring.members }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Snapshot> for Ring {
+    type Error = PlacementError;
+    fn try_from(from: Snapshot) -> Result<Self, PlacementError> {
+        let mut ring = Self::with_points(from.points_a_node)?;
+        ring.members = from.members;
+        let count = |weight: Weight| u64::from(ring.points_of(weight));
+        ring.check_points(ring.members.iter().map(|(_, member)| count(member.weight)).sum())?;
+        let all = ring.members.iter().flat_map(|(node, member)| {
+            positions(member.id, ring.points_of(member.weight)).map(move |at| pack(at, node))
+        });
+        let all: Vec<u64> = all.collect();
+        ring.fill(&all);
+        Ok(ring)
+    }
 }

@@ -29,6 +29,7 @@ use alloc::vec::Vec;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "(Vec<u32>, usize)", into = "(Vec<u32>, usize)"))]
 pub struct Table {
     slots: Vec<u32>,
     shift: u32,
@@ -49,7 +50,10 @@ impl Table {
         let middle = 1_u64 << (shift - 1);
         let owner = |slot: u64| placement.locate(Hashed(slot << shift | middle));
         let slots = (0..1_u64 << bits).map_while(|slot| owner(slot).map(|node| node.0));
-        Ok(Self { slots: slots.collect(), shift, nodes: placement.len() })
+        let slots: Vec<u32> = slots.collect();
+        // An empty table has no size to remember.
+        let shift = if slots.is_empty() { 63 } else { shift };
+        Ok(Self { slots, shift, nodes: placement.len() })
     }
 
     /// The slot of a key.
@@ -74,5 +78,26 @@ impl Locate for Table {
     #[inline]
     fn locate(&self, key: Hashed) -> Option<NodeIx> {
         self.slots.get(self.slot(key)).map(|&node| NodeIx(node))
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Table> for (Vec<u32>, usize) {
+    fn from(table: Table) -> Self {
+        (table.slots, table.nodes)
+    }
+}
+
+/// The slots are a power of two, or none when there are no nodes.
+#[cfg(feature = "serde")]
+impl TryFrom<(Vec<u32>, usize)> for Table {
+    type Error = &'static str;
+    fn try_from((slots, nodes): (Vec<u32>, usize)) -> Result<Self, Self::Error> {
+        let bits = slots.len().checked_ilog2().unwrap_or(1);
+        let whole = slots.is_empty() || (slots.len().is_power_of_two() && (1..=28).contains(&bits));
+        if !whole || slots.is_empty() != (nodes == 0) {
+            return Err("slots must be 2^1 to 2^28, and none exactly when there are no nodes");
+        }
+        Ok(Self { slots, shift: 64 - bits, nodes })
     }
 }

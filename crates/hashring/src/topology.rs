@@ -20,6 +20,7 @@ pub struct Place {
 /// Where every node stands, by index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Vec<Option<Place>>", into = "Vec<Option<Place>>"))]
 pub struct Topology {
     places: Vec<Option<Place>>,
     /// (place, nodes there), ascending: how many racks a zone has.
@@ -63,6 +64,15 @@ impl Topology {
         self.places.get(node.index()).copied().flatten()
     }
 
+    /// The rack of a node of that zone; `u32::MAX` for any other.
+    #[inline]
+    pub(crate) fn rack_in(&self, node: NodeIx, zone: u16) -> u32 {
+        match self.places.get(node.index()) {
+            Some(&Some(place)) if place.zone == zone => place.rack.into(),
+            _ => u32::MAX,
+        }
+    }
+
     /// Racks that have a node, and nodes, in a zone.
     fn size_of(&self, zone: u16) -> (usize, usize) {
         let in_zone = self.racks.iter().filter(|(place, _)| place.zone == zone);
@@ -77,6 +87,7 @@ impl Topology {
 /// in order, only when every rack of the zone has been used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Vec<(u16, u8)>", into = "Vec<(u16, u8)>"))]
 pub struct Spread {
     zones: Vec<(u16, u8)>,
 }
@@ -118,6 +129,13 @@ pub struct Copies {
 impl Copies {
     const fn new() -> Self {
         Self { nodes: [NodeIx(0); MAX_COPIES], len: 0 }
+    }
+
+    /// The first nodes of a list, as many as there is room for.
+    pub(crate) fn of(nodes: impl IntoIterator<Item = NodeIx>) -> Self {
+        let mut copies = Self::new();
+        nodes.into_iter().take(MAX_COPIES).for_each(|node| copies.push(node));
+        copies
     }
 
     fn push(&mut self, node: NodeIx) {
@@ -165,6 +183,15 @@ impl Spread {
             return Err(SpreadError::Twice { zone: pair[0] });
         }
         Ok(Self { zones: zones.into() })
+    }
+
+    /// The one zone and its copies, when it has as many racks: each copy has one of its own then.
+    #[inline]
+    pub(crate) fn racks_suffice(&self, topology: &Topology) -> Option<(u16, usize)> {
+        let &[(zone, copies)] = &self.zones[..] else { return None };
+        let copies = usize::from(copies);
+        let here = topology.racks.iter().filter(|(place, _)| place.zone == zone);
+        (here.take(copies).count() == copies).then_some((zone, copies))
     }
 
     /// Chooses the copies along `walk`, the nodes in the key's order of preference (repeats are
@@ -217,5 +244,45 @@ impl Spread {
             }
         }
         chosen
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Topology> for Vec<Option<Place>> {
+    fn from(topology: Topology) -> Self {
+        topology.places
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Vec<Option<Place>>> for Topology {
+    type Error = crate::PlacementError;
+    fn try_from(places: Vec<Option<Place>>) -> Result<Self, Self::Error> {
+        let (wanted, limit) = (places.len() as u64, crate::members::MAX_NODES);
+        if wanted > limit {
+            return Err(crate::PlacementError::Full { what: "nodes", wanted, limit });
+        }
+        let mut topology = Self::new();
+        for (node, place) in (0..).map(NodeIx).zip(places) {
+            if let Some(place) = place {
+                topology.put(node, place);
+            }
+        }
+        Ok(topology)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<Spread> for Vec<(u16, u8)> {
+    fn from(spread: Spread) -> Self {
+        spread.zones
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Vec<(u16, u8)>> for Spread {
+    type Error = SpreadError;
+    fn try_from(zones: Vec<(u16, u8)>) -> Result<Self, SpreadError> {
+        Self::new(&zones)
     }
 }

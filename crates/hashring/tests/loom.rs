@@ -1,0 +1,58 @@
+//! `Shared` under loom: `RUSTFLAGS="--cfg archstone_loom" cargo test -p archstone-hashring --test loom`
+#![cfg(archstone_loom)]
+
+use archstone_core::shim::atomic::{AtomicUsize, Ordering};
+use archstone_core::shim::{Arc, model, thread};
+use archstone_hashring::Shared;
+
+#[test]
+fn a_reader_sees_old_or_new_and_never_goes_back() {
+    model(1, || {
+        let shared = Shared::new(0_u32);
+        let mut reader = shared.reader();
+        // The reader is the spawned thread: loom looks for the interleavings of the later accesses.
+        let reading = thread::spawn(move || {
+            let mut last = (0, 0);
+            for _ in 0..2 {
+                let seen = (*reader.get(), reader.epoch());
+                assert!(seen >= last, "values and epochs ascend");
+                assert_eq!(u64::from(seen.0), seen.1, "S2: the epoch is that of the snapshot");
+                last = seen;
+            }
+            reader
+        });
+        shared.publish(1);
+        let mut reader = reading.join().unwrap();
+        assert_eq!((*reader.get(), reader.epoch()), (1, 1), "no reader stays behind");
+    });
+}
+
+#[test]
+fn who_is_told_of_a_change_sees_it() {
+    model(1, || {
+        let shared = Shared::new(0_u32);
+        let mut reader = shared.reader();
+        let told = Arc::new(AtomicUsize::new(0));
+        let (publisher, teller) = (shared.clone(), Arc::clone(&told));
+        let writer = thread::spawn(move || {
+            publisher.publish(7);
+            teller.store(1, Ordering::Release);
+        });
+        if told.load(Ordering::Acquire) == 1 {
+            assert_eq!(*reader.get(), 7);
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn no_change_of_two_writers_is_lost() {
+    model(1, || {
+        let shared = Shared::new(0_u32);
+        let other = shared.clone();
+        let writer = thread::spawn(move || other.update(|n| Ok::<_, ()>(*n += 1)).unwrap());
+        shared.update(|n| Ok::<_, ()>(*n += 10)).unwrap();
+        writer.join().unwrap();
+        assert_eq!(*shared.load(), 11);
+    });
+}

@@ -1,0 +1,56 @@
+//! The placement's own choice along its points against the rule along its candidates.
+
+use archstone_hashring::{
+    Candidates, Key, NodeId, NodeIx, Place, Resize, Ring, Spread, Topology, Weight,
+};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+proptest! {
+    #[test]
+    fn a_ring_spreads_as_the_rule_does(
+        nodes in prop::collection::vec((0_u16..3, 0_u16..5), 1..14),
+        zones in prop::sample::select(vec![vec![(0, 1)], vec![(0, 3)], vec![(1, 4)], vec![(0, 6)], vec![(0, 2), (1, 3)], vec![(7, 2)]]),
+    ) {
+        let (mut ring, mut topology) = (Ring::with_points(6).unwrap(), Topology::new());
+        for (i, (zone, rack)) in nodes.into_iter().enumerate() {
+            let node = ring.add(NodeId::of(&i.to_string()), Weight::ONE).unwrap();
+            // One in eight stands nowhere.
+            if i % 8 != 7 {
+                topology.put(node, Place { zone, rack });
+            }
+        }
+        let spread = Spread::new(&zones).unwrap();
+        for key in (0..200_u64).map(|i| i.hashed(0)) {
+            let chosen = ring.spread(key, &topology, &spread);
+            let rule = spread.choose(&topology, ring.candidates(key));
+            prop_assert_eq!(chosen.as_slice(), rule.as_slice());
+            let distinct: BTreeSet<NodeIx> = chosen.iter().copied().collect();
+            prop_assert_eq!(distinct.len(), chosen.len());
+        }
+    }
+
+    /// Removing a node changes only the choices that held it.
+    #[test]
+    fn a_leave_changes_only_the_choices_that_held_it(racks in prop::collection::vec(0_u16..4, 4..14), gone in any::<prop::sample::Index>()) {
+        let (mut ring, mut topology) = (Ring::with_points(6).unwrap(), Topology::new());
+        for (i, &rack) in racks.iter().enumerate() {
+            let node = ring.add(NodeId::of(&i.to_string()), Weight::ONE).unwrap();
+            topology.put(node, Place { zone: 0, rack });
+        }
+        let gone = NodeIx(gone.index(racks.len()) as u32);
+        // Its rack stays: were it the last there, the zone would have fewer racks, another rule.
+        prop_assume!(racks.iter().filter(|&&rack| rack == racks[gone.index()]).count() > 1);
+        let spread = Spread::new(&[(0, 3)]).unwrap();
+        let keys: Vec<_> = (0..200_u64).map(|i| i.hashed(0)).collect();
+        let choose = |ring: &Ring, topology: &Topology| -> Vec<Vec<NodeIx>> {
+            keys.iter().map(|&key| ring.spread(key, topology, &spread).to_vec()).collect()
+        };
+        let before = choose(&ring, &topology);
+        ring.remove(gone).unwrap();
+        topology.take(gone);
+        for (old, new) in before.iter().zip(choose(&ring, &topology)) {
+            prop_assert!(old.contains(&gone) || *old == new);
+        }
+    }
+}

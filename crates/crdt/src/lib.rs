@@ -31,11 +31,14 @@
 //! | a switch | [`EnableWinsFlag`](flag::EnableWinsFlag), [`DisableWinsFlag`](flag::DisableWinsFlag) | as the name says |
 //! | a table | [`LwwMap`](map::LwwMap) | the later stamp wins |
 //! | a map of the above | [`OrMap`](map::OrMap) | values merge; a removal takes what it saw |
+//! | a list | [`Sequence`](sequence::Sequence) | runs stay whole, beside each other |
+//! | folders | [`MoveTree`](tree::MoveTree) | moves in the order of their stamps, never a cycle |
 //!
 //! Every type is a [`Lattice`]: `merge` by reference says whether it was news. Every update
 //! returns its delta, a small state (or, for sets, a [`SetDelta`](set::SetDelta)); [`Delta::delta_since`]
 //! gives what a replica that has seen so far lacks. [`clock`] has the clocks, [`dots`] the core that
-//! the causal types share, with its laws.
+//! the causal types share, with its laws; [`sync`] what replicas exchange, [`quorum`] what N, R and
+//! W promise, [`codec`] the bytes.
 //!
 //! # Features
 //!
@@ -59,8 +62,14 @@ mod id;
 mod lattice;
 pub mod map;
 mod pair;
+pub mod quorum;
 pub mod register;
+pub mod sequence;
 pub mod set;
+pub mod sync;
+pub mod tree;
+
+pub use archstone_core::Time;
 
 pub use id::{Causality, Dot, Exhausted, ReplicaId};
 pub use lattice::{Delta, Lattice};

@@ -4,7 +4,6 @@ mod common;
 
 use archstone_crdt::clock::itc::Stamp;
 use archstone_crdt::clock::{HybridClock, Timestamp};
-use archstone_crdt::Lattice;
 use common::subject::Subject;
 use common::{History, Oracle, id};
 use core::time::Duration;
@@ -49,7 +48,9 @@ fn replay<S: Subject>() {
                     order.reverse();
                 }
                 let mut all = S::default();
-                order.iter().for_each(|&at| drop(all.merge(&replicas[at])));
+                for &at in &order {
+                    all.merge(&replicas[at]);
+                }
                 assert_eq!(all.read(), history.merged, "{name} {}: {order:?}", S::KIND);
             }
         }
@@ -131,4 +132,29 @@ fn interval_tree_clocks_are_the_papers_text_at_every_step() {
         }
     }
     assert_eq!(steps, 1_000);
+}
+
+#[derive(Deserialize)]
+struct TreeRun {
+    ops: Vec<(u64, usize, i64, i64)>,
+    parent: std::collections::BTreeMap<String, i64>,
+}
+
+#[test]
+fn moves_in_any_order_make_the_golden_tree() {
+    use archstone_crdt::tree::MoveTree;
+    let mut runs = 0;
+    for run in testkit::golden::jsonl::<TreeRun>(data("move_tree.jsonl.gz")) {
+        // Actors in the order of their ids.
+        let actor = |i: usize| archstone_crdt::ReplicaId(i as u64);
+        let mut tree = MoveTree::new();
+        for &(lamport, by, parent, child) in &run.ops {
+            tree.place(Timestamp::from_u64(lamport, actor(by)), child, parent);
+        }
+        let parents: std::collections::BTreeMap<String, i64> =
+            tree.iter().map(|(child, parent)| (child.to_string(), *parent)).collect();
+        assert_eq!(parents, run.parent);
+        runs += 1;
+    }
+    assert_eq!(runs, 150);
 }

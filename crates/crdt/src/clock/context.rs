@@ -242,11 +242,8 @@ impl View<'_> {
     #[inline]
     pub(crate) fn word(&self, word: u64) -> u64 {
         let start = word << 6;
-        let prefix = if self.prefix < start {
-            0
-        } else {
-            u64::MAX >> (63 - (self.prefix - start).min(63))
-        };
+        let prefix =
+            if self.prefix < start { 0 } else { u64::MAX >> (63 - (self.prefix - start).min(63)) };
         prefix | self.cloud.map_or(0, |runs| runs.word(word))
     }
 

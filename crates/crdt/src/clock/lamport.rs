@@ -48,7 +48,10 @@ mod tests {
     #[test]
     fn a_receipt_comes_after_both_and_the_end_is_no_wrap() {
         let mut clock = Lamport::new();
-        assert_eq!((clock.tick(), clock.observe(9), clock.observe(3)), (Some(1), Some(10), Some(11)));
+        assert_eq!(
+            (clock.tick(), clock.observe(9), clock.observe(3)),
+            (Some(1), Some(10), Some(11))
+        );
         assert_eq!((clock.observe(u64::MAX), clock.last()), (None, 11));
         assert_eq!(clock.observe(u64::MAX - 1), Some(u64::MAX));
         assert_eq!((clock.tick(), clock.last()), (None, u64::MAX));

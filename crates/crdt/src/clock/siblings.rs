@@ -59,7 +59,12 @@ impl<T: Clone> Siblings<T> {
     ///
     /// # Errors
     /// After `u64::MAX` writes through `server`; nothing was changed.
-    pub fn put(&mut self, server: ReplicaId, seen: &VersionVector, value: T) -> Result<(), Exhausted> {
+    pub fn put(
+        &mut self,
+        server: ReplicaId,
+        seen: &VersionVector,
+        value: T,
+    ) -> Result<(), Exhausted> {
         let dot = self.0.context.next(server)?;
         // No client has seen what `server` has not written: a forged count must not use up its
         // numbers.

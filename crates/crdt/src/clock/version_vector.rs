@@ -298,7 +298,8 @@ impl Lattice for VersionVector {
                 news |= theirs > *ours;
                 *ours = theirs.max(*ours);
             }
-            if let (Repr::Heap { ids, .. }, Repr::Heap { ids: shared, .. }) = (&mut self.0, &other.0)
+            if let (Repr::Heap { ids, .. }, Repr::Heap { ids: shared, .. }) =
+                (&mut self.0, &other.0)
             {
                 // From now on the two compare by pointer.
                 if !Arc::ptr_eq(ids, shared) {
@@ -317,8 +318,7 @@ impl Lattice for VersionVector {
 
 #[inline(never)]
 fn merge_columns(ours: &mut VersionVector, their_ids: &[u64], theirs: &[u64]) -> bool {
-    let unknown =
-        their_ids.iter().filter(|&&id| ours.position(ReplicaId(id)).is_err()).count();
+    let unknown = their_ids.iter().filter(|&&id| ours.position(ReplicaId(id)).is_err()).count();
     if unknown == 0 {
         let mut news = false;
         for (&id, &count) in their_ids.iter().zip(theirs) {

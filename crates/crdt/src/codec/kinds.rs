@@ -21,3 +21,5 @@ pub(super) const ENABLE_WINS: u8 = 0x51;
 pub(super) const DISABLE_WINS: u8 = 0x52;
 pub(super) const LWW_MAP: u8 = 0x53;
 pub(super) const OR_MAP: u8 = 0x54;
+pub(super) const TREE: u8 = 0x55;
+pub(super) const SEQUENCE: u8 = 0x56;

@@ -26,6 +26,7 @@ mod kinds;
 #[cfg(feature = "serde")]
 mod serde_bytes;
 mod stores;
+mod structures;
 mod types;
 mod value;
 

@@ -14,7 +14,9 @@ use crate::counter::{BoundedCounter, GCounter, PnCounter, ResettableCounter};
 use crate::flag::{DisableWinsFlag, EnableWinsFlag};
 use crate::map::{LwwMap, OrMap};
 use crate::register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
+use crate::sequence::Sequence;
 use crate::set::{AddWinsSet, GSet, RemoveWinsSet, SetDelta, TwoPhaseSet};
+use crate::tree::MoveTree;
 
 struct Bytes;
 
@@ -69,4 +71,5 @@ as_bytes!(
     RemoveWinsSet<T: Value, Ord, Clone>, EnableWinsFlag<>, DisableWinsFlag<>,
     LwwMap<K: Value, Hash, Eq, Clone; V: Value, Ord, Clone; H: BuildHasher, Default, Clone>,
     OrMap<K: Value, Ord, Clone; S: StoreWire>,
+    Sequence<T: Value, Clone>, MoveTree<K: Value, Ord, Clone>,
 );

@@ -189,7 +189,9 @@ where
                     .ok_or_else(|| at.error("event", Why::Invalid("over 64 bits")))?;
                 let dot = Dot::new(replica, counter);
                 if !context.contains(dot) {
-                    return Err(at.error("event", Why::Invalid("an event that the context has not")));
+                    return Err(
+                        at.error("event", Why::Invalid("an event that the context has not"))
+                    );
                 }
                 store.push(T::read(input)?, dot);
             }

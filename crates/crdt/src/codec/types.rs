@@ -18,7 +18,7 @@ use crate::set::{AddWinsSet, GSet, RemoveWinsSet, SetDelta, TwoPhaseSet};
 
 /// A newtype around a `Causal`.
 macro_rules! causal {
-    ($name:ident<$($param:ident: $($bound:path),+);*>, $kind:ident) => {
+    ($name:ident [$($param:ident: $($bound:path),+);*], $kind:ident) => {
         impl<$($param: $($bound +)+),*> Wire for $name<$($param),*> {
             const KIND: u8 = kinds::$kind;
 
@@ -33,13 +33,13 @@ macro_rules! causal {
     };
 }
 
-causal!(Siblings<T: Value, Clone>, SIBLINGS);
-causal!(MvRegister<T: Value, Clone>, MULTI_VALUE);
-causal!(RemoveWinsSet<T: Value, Ord, Clone>, REMOVE_WINS);
-causal!(EnableWinsFlag<>, ENABLE_WINS);
-causal!(DisableWinsFlag<>, DISABLE_WINS);
-causal!(OrMap<K: Value, Ord, Clone; S: StoreWire>, OR_MAP);
-causal!(AddWinsSet<T: Value, Hash, Eq, Clone; H: BuildHasher, Default, Clone>, ADD_WINS);
+causal!(Siblings[T: Value, Clone], SIBLINGS);
+causal!(MvRegister[T: Value, Clone], MULTI_VALUE);
+causal!(RemoveWinsSet[T: Value, Ord, Clone], REMOVE_WINS);
+causal!(EnableWinsFlag[], ENABLE_WINS);
+causal!(DisableWinsFlag[], DISABLE_WINS);
+causal!(OrMap[K: Value, Ord, Clone; S: StoreWire], OR_MAP);
+causal!(AddWinsSet[T: Value, Hash, Eq, Clone; H: BuildHasher, Default, Clone], ADD_WINS);
 
 impl Wire for GCounter {
     const KIND: u8 = kinds::G_COUNTER;

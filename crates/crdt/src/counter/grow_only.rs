@@ -59,10 +59,9 @@ impl GCounter {
 
 fn sum(counts: &VersionVector) -> u128 {
     // Halves, so that no carry ties one addition to the next: 2^32 replicas before either is full.
-    let (low, high) = counts
-        .counts()
-        .iter()
-        .fold((0_u64, 0_u64), |(low, high), &count| (low + (count & 0xffff_ffff), high + (count >> 32)));
+    let (low, high) = counts.counts().iter().fold((0_u64, 0_u64), |(low, high), &count| {
+        (low + (count & 0xffff_ffff), high + (count >> 32))
+    });
     u128::from(low) + (u128::from(high) << 32)
 }
 

@@ -96,23 +96,6 @@ impl Bits {
         had
     }
 
-    /// Drops the numbers up to and with `limit`.
-    pub(crate) fn remove_up_to(&mut self, limit: u64) {
-        let (word, bit) = split(limit);
-        let whole = self.0.partition_point(|&(w, _)| w < word);
-        self.0.drain(..whole);
-        if let Some(first) = self.0.first_mut().filter(|first| first.0 == word) {
-            first.1 &= !(bit | (bit - 1));
-            if first.1 == 0 {
-                self.0.remove(0);
-            }
-        }
-    }
-
-    pub(crate) fn max(&self) -> Option<u64> {
-        self.0.last().map(|&(word, bits)| (word << 6) | (63 - u64::from(bits.leading_zeros())))
-    }
-
     pub(crate) fn len(&self) -> u64 {
         self.0.iter().map(|&(_, bits)| u64::from(bits.count_ones())).sum()
     }
@@ -149,15 +132,10 @@ mod tests {
                 match what {
                     0 | 1 => prop_assert_eq!(bits.insert(number), model.insert(number)),
                     2 => prop_assert_eq!(bits.remove(number), model.remove(&number)),
-                    _ if number % 7 == 0 => {
-                        bits.remove_up_to(number);
-                        model.retain(|&n| n > number);
-                    }
                     _ => prop_assert_eq!(bits.contains(number), model.contains(&number)),
                 }
                 prop_assert!(bits.words().iter().all(|w| w.1 != 0));
                 prop_assert!(bits.iter().eq(model.iter().copied()));
-                prop_assert_eq!(bits.max(), model.last().copied());
                 prop_assert_eq!(bits.len(), model.len() as u64);
             }
         }

@@ -7,9 +7,9 @@ use core::hash::{BuildHasher, Hash};
 
 use hashbrown::HashTable;
 
+use super::DotStore;
 use super::bits::{Bits, numbers};
 use super::small::Dots;
-use super::DotStore;
 use crate::clock::CausalContext;
 use crate::id::{Dot, ReplicaId};
 
@@ -351,7 +351,9 @@ impl<T: Hash + Eq + Clone, H: BuildHasher + Default + Clone> DotStore for Elemen
     }
 
     fn dots(&self, each: &mut dyn FnMut(Dot)) {
-        self.words(|replica, word, bits| numbers(word, bits).for_each(|n| each(Dot::new(replica, n))));
+        self.words(|replica, word, bits| {
+            numbers(word, bits).for_each(|n| each(Dot::new(replica, n)))
+        });
     }
 
     fn join(&mut self, ours: &CausalContext, other: &Self, theirs: &CausalContext) -> bool {

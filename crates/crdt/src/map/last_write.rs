@@ -173,7 +173,8 @@ impl<K: Hash + Eq + Clone, V: Ord + Clone, H: BuildHasher + Default + Clone> Del
     fn delta_since(&self, seen: &VersionVector) -> Self {
         let mut part = Self::default();
         for (key, value) in &self.entries {
-            if value.0.as_u64() > seen.get(value.0.replica()) {
+            let known = seen.get(value.0.replica());
+            if value.0.as_u64() > known || known == 0 {
                 part.write(key.clone(), value.clone());
             }
         }

@@ -82,7 +82,11 @@ impl<T: Hash + Eq + Clone, H: BuildHasher + Default + Clone> AddWinsSet<T, H> {
     ///
     /// # Errors
     /// After `u64::MAX` events of `me`; nothing was changed.
-    pub fn remove_observed(&mut self, me: ReplicaId, seen: &Dots) -> Result<SetDelta<T>, Exhausted> {
+    pub fn remove_observed(
+        &mut self,
+        me: ReplicaId,
+        seen: &Dots,
+    ) -> Result<SetDelta<T>, Exhausted> {
         let mut dropped = Dots::new();
         let dot = if seen.is_empty() { None } else { Some(self.0.context.next(me)?) };
         for old in seen.iter().filter(|&old| self.0.context.contains(old)) {
@@ -214,7 +218,6 @@ impl<T: Hash + Eq + Clone + fmt::Debug, H: BuildHasher> fmt::Debug for AddWinsSe
 /// Deltas may arrive twice and in any order. To send several at once, merge them into an empty
 /// set and send that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "the delta is what other replicas need"]
 pub struct SetDelta<T> {
     pub(crate) dot: Option<Dot>,
     pub(crate) item: Option<T>,
@@ -235,7 +238,9 @@ impl<T> SetDelta<T> {
     }
 }
 
-impl<T: Hash + Eq + Clone, H: BuildHasher + Default + Clone> From<SetDelta<T>> for AddWinsSet<T, H> {
+impl<T: Hash + Eq + Clone, H: BuildHasher + Default + Clone> From<SetDelta<T>>
+    for AddWinsSet<T, H>
+{
     fn from(delta: SetDelta<T>) -> Self {
         let mut set = Self::default();
         set.apply(&delta);

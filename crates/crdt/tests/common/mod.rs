@@ -102,7 +102,11 @@ impl Oracle {
         };
         let remove_wins = |add: &'static str, remove: &'static str| {
             let keys = |op| -> BTreeSet<i64> {
-                seen.iter().map(|&at| &self.events[at].0).filter(|s| s.op == op).map(|s| s.key).collect()
+                seen.iter()
+                    .map(|&at| &self.events[at].0)
+                    .filter(|s| s.op == op)
+                    .map(|s| s.key)
+                    .collect()
             };
             let standing: BTreeSet<i64> = self
                 .live(seen, is(remove), move |e, s| e.op == add && e.key == s.key)
@@ -121,9 +125,7 @@ impl Oracle {
                 values.sort_unstable();
                 values.into()
             }
-            "counter" => {
-                Value::from(seen.iter().map(|&at| self.events[at].0.value).sum::<i64>())
-            }
+            "counter" => Value::from(seen.iter().map(|&at| self.events[at].0.value).sum::<i64>()),
             "map_counter" => {
                 let mut all: BTreeMap<String, i64> = BTreeMap::new();
                 let same = |e: &Step, s: &Step| e.op == "remove" && e.key == s.key;
@@ -153,9 +155,8 @@ impl Oracle {
             }
             "map_map_mv" => {
                 let mut all: BTreeMap<String, BTreeMap<String, Vec<i64>>> = BTreeMap::new();
-                let same = |e: &Step, s: &Step| {
-                    e.key == s.key && (e.op == "remove" || e.inner == s.inner)
-                };
+                let same =
+                    |e: &Step, s: &Step| e.key == s.key && (e.op == "remove" || e.inner == s.inner);
                 for s in self.live(seen, is("write"), same) {
                     let inner = all.entry(s.key.to_string()).or_default();
                     inner.entry(s.inner.to_string()).or_default().push(s.value);

@@ -31,10 +31,7 @@ fn sorted(values: impl Iterator<Item = i64>) -> Vec<i64> {
     values
 }
 
-fn map<'a, V: 'a>(
-    entries: impl Iterator<Item = (&'a i64, V)>,
-    read: impl Fn(V) -> Value,
-) -> Value {
+fn map<'a, V: 'a>(entries: impl Iterator<Item = (&'a i64, V)>, read: impl Fn(V) -> Value) -> Value {
     let all: BTreeMap<String, Value> =
         entries.map(|(key, value)| (key.to_string(), read(value))).collect();
     serde_json::to_value(all).unwrap()

@@ -285,7 +285,11 @@ fn write(tree: &[u64], out: &mut BitWriter) {
         out.put(shape, 2);
     } else {
         out.put(3, 2);
-        if shape == 2 { out.put(1, 1) } else { out.put(shape, 2) }
+        if shape == 2 {
+            out.put(1, 1)
+        } else {
+            out.put(shape, 2)
+        }
         out.put(1, 1);
         out.number(n);
     }

@@ -74,3 +74,12 @@ pub use archstone_core::Time;
 pub use id::{Causality, Dot, Exhausted, ReplicaId};
 pub use lattice::{Delta, Lattice};
 pub use pair::LexPair;
+
+/// The snippets of README.md and COMPARE.md compile and run.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../COMPARE.md")]
+    struct Compare;
+}

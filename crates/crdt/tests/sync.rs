@@ -286,9 +286,11 @@ fn riblt_needs_at_most_one_and_a_half_symbols_a_difference() {
         let mut all = 0;
         for salt in 0..8_u64 {
             let key = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt << 7;
-            let theirs = Keys::new((0..10_000 + differences).map(key), salt);
             let ours = Keys::new((0..10_000).map(key), salt);
-            let (mut encoder, mut decoder) = (RibltEncoder::new(&theirs), RibltDecoder::new(&ours));
+            let (mut encoder, mut decoder) = (
+                RibltEncoder::new((0..10_000 + differences).map(key), salt),
+                RibltDecoder::new(&ours),
+            );
             while !decoder.take(&encoder.next_symbols(1)).unwrap() {}
             assert_eq!(decoder.difference().we_lack.len() as u64, differences);
             all += decoder.symbols();

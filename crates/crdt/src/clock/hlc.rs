@@ -53,6 +53,11 @@ impl Timestamp {
         self.time
     }
 
+    /// The stamp as one number that orders as it does: one comparison instead of two.
+    pub(crate) const fn key(self) -> u128 {
+        (self.time as u128) << 64 | self.replica.0 as u128
+    }
+
     /// The inverse of [`as_u64`](Self::as_u64).
     #[must_use]
     pub const fn from_u64(time: u64, replica: ReplicaId) -> Self {

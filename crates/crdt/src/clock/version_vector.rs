@@ -293,10 +293,13 @@ impl Lattice for VersionVector {
     fn merge(&mut self, other: &Self) -> bool {
         let (their_ids, theirs) = other.columns();
         if same_ids(self.columns().0, their_ids) {
+            // Nothing new is what gossip mostly hears; on long columns that is a memcmp.
             let mut news = false;
-            for (ours, &theirs) in self.counts_mut().iter_mut().zip(theirs) {
-                news |= theirs > *ours;
-                *ours = theirs.max(*ours);
+            if self.len() <= INLINE || self.columns().1 != theirs {
+                for (ours, &theirs) in self.counts_mut().iter_mut().zip(theirs) {
+                    news |= theirs > *ours;
+                    *ours = theirs.max(*ours);
+                }
             }
             if let (Repr::Heap { ids, .. }, Repr::Heap { ids: shared, .. }) =
                 (&mut self.0, &other.0)

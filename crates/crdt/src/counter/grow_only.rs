@@ -58,11 +58,15 @@ impl GCounter {
 }
 
 fn sum(counts: &VersionVector) -> u128 {
-    // Halves, so that no carry ties one addition to the next: 2^32 replicas before either is full.
-    let (low, high) = counts.counts().iter().fold((0_u64, 0_u64), |(low, high), &count| {
-        (low + (count & 0xffff_ffff), high + (count >> 32))
-    });
-    u128::from(low) + (u128::from(high) << 32)
+    let counts = counts.counts();
+    let (sum, bits) = counts
+        .iter()
+        .fold((0_u64, 0_u64), |(sum, bits), &count| (sum.wrapping_add(count), bits | count));
+    // No carry could be lost where the largest count times the number of them fits.
+    if bits.leading_zeros() + counts.len().leading_zeros() >= u64::BITS {
+        return u128::from(sum);
+    }
+    counts.iter().map(|&count| u128::from(count)).sum()
 }
 
 impl Lattice for GCounter {

@@ -59,7 +59,7 @@ impl<K: Hash + Eq + Clone, V: Ord + Clone, H: BuildHasher + Default + Clone> Lww
             Entry::Occupied(mut entry) => {
                 let old = entry.get_mut();
                 // One stamp twice is a broken clock; replicas agree on the greater value.
-                let later = new > *old;
+                let later = later(&new, old);
                 if later {
                     self.live -= usize::from(old.1.is_some());
                     self.live += usize::from(new.1.is_some());
@@ -134,6 +134,13 @@ impl<K: Hash + Eq + Clone, V: Ord + Clone, H: BuildHasher + Default + Clone> Lww
     }
 }
 
+/// Whether `a` is the later write; values are looked at only under one stamp.
+#[inline]
+fn later<V: Ord>(a: &(Timestamp, Option<V>), b: &(Timestamp, Option<V>)) -> bool {
+    let (ours, theirs) = (a.0.key(), b.0.key());
+    ours > theirs || ours == theirs && a.1 > b.1
+}
+
 impl<K: Hash + Eq + Clone, V: Ord + Clone, H: BuildHasher + Default + Clone> Lattice
     for LwwMap<K, V, H>
 {
@@ -142,7 +149,7 @@ impl<K: Hash + Eq + Clone, V: Ord + Clone, H: BuildHasher + Default + Clone> Lat
         for (key, theirs) in &other.entries {
             match self.entries.get_mut(key) {
                 Some(ours) => {
-                    if theirs > ours {
+                    if later(theirs, ours) {
                         self.live -= usize::from(ours.1.is_some());
                         self.live += usize::from(theirs.1.is_some());
                         ours.clone_from(theirs);

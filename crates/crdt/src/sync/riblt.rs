@@ -50,14 +50,28 @@ impl Places {
         // A multiplicative generator; the constant is the one of Steele and Vigna's table for
         // 64 bits. Its upper bits are good.
         self.state = self.state.wrapping_mul(0xda94_2042_e4dd_58b5);
-        // gap = ceil((at + 1.5) * (2^32 / sqrt(r) - 1)), in whole numbers; no float, so that every
-        // machine agrees.
-        let root = u128::from(self.state.isqrt().max(1));
-        let numerator = u128::from(2 * self.at + 3) * ((1_u128 << 32) - root);
-        let gap = numerator.div_ceil(2 * root).clamp(1, 1 << 40) as u64;
-        self.at = self.at.saturating_add(gap);
+        // gap = ceil((at + 1.5) * (2^32 / sqrt(r) - 1)) with r in 0..2^64, in whole numbers: every
+        // machine agrees. The reciprocal root is a table's, interpolated, right to 2^-17.
+        let even = (self.state.leading_zeros() & !1).min(60);
+        let scaled = self.state << even | 1 << 62;
+        let (row, rest) = ((scaled >> 54) as usize - 256, (scaled >> 22) & 0xffff_ffff);
+        let inverse = ROOTS[row] - ((ROOTS[row] - ROOTS[row + 1]) * rest >> 32);
+        let excess = (inverse << (even / 2)) - (1 << 32);
+        let gap = (u128::from(2 * self.at + 3) * u128::from(excess)).div_ceil(1 << 33);
+        self.at = self.at.saturating_add(gap.clamp(1, 1 << 40) as u64);
     }
 }
+
+/// `2^32 / sqrt(i / 1024)` for `i` from 256 to 1,024.
+static ROOTS: [u64; 769] = {
+    let mut roots = [0; 769];
+    let mut row = 0;
+    while row < roots.len() {
+        roots[row] = ((1_u128 << 74) / (row as u128 + 256)).isqrt() as u64;
+        row += 1;
+    }
+    roots
+};
 
 /// Makes the coded symbols of a set, as many as are asked for.
 ///
@@ -69,15 +83,14 @@ pub struct RibltEncoder {
 }
 
 impl RibltEncoder {
-    /// The stream of `keys`.
+    /// The stream of `keys`, in any order, each once, under the salt of the session.
     #[must_use]
-    pub fn new(keys: &Keys) -> Self {
-        let salt = keys.salt();
-        let entry = |&key: &u64| {
+    pub fn new(keys: impl IntoIterator<Item = u64>, salt: u64) -> Self {
+        let entry = |key: u64| {
             let check = hash_u64(key, salt);
             (key, check, Places::of(check))
         };
-        Self { keys: keys.as_slice().iter().map(entry).collect(), made: 0 }
+        Self { keys: keys.into_iter().map(entry).collect(), made: 0 }
     }
 
     /// The next `count` symbols.
@@ -118,7 +131,7 @@ impl RibltDecoder {
     #[must_use]
     pub fn new(keys: &Keys) -> Self {
         Self {
-            ours: RibltEncoder::new(keys),
+            ours: RibltEncoder::new(keys.as_slice().iter().copied(), keys.salt()),
             symbols: Vec::new(),
             found: RibltEncoder { keys: Vec::new(), made: 0 },
             directions: Vec::new(),
@@ -244,7 +257,9 @@ impl Riblt {
             return Err(SyncError::Limit { what: "symbols", limit: MAX_SYMBOLS });
         }
         let keys = &self.keys;
-        let encoder = self.encoder.get_or_insert_with(|| RibltEncoder::new(keys));
+        let encoder = self
+            .encoder
+            .get_or_insert_with(|| RibltEncoder::new(keys.as_slice().iter().copied(), keys.salt()));
         let mut out = Writer::with_capacity(count * 18);
         for symbol in encoder.next_symbols(count) {
             out.u64(symbol.sum);

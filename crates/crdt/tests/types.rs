@@ -102,8 +102,8 @@ proptest! {
 
     #[test]
     fn registers_keep_the_extreme_or_the_latest(writes in prop::collection::vec((0_usize..3, 0_u64..6, -5_i32..5), 1..20)) {
-        let mut max = vec![MaxRegister::new(); 3];
-        let mut min = vec![MinRegister::new(); 3];
+        let mut max = [MaxRegister::new(); 3];
+        let mut min = [MinRegister::new(); 3];
         let mut last = vec![None::<LwwRegister<i32>>; 3];
         for &(at, time, value) in &writes {
             let _ = (max[at].write(value), min[at].write(value));

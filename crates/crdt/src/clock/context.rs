@@ -355,7 +355,7 @@ mod tests {
         fn a_context_is_a_set_of_dots(a in dots(), b in dots()) {
             let (mut ours, theirs): (CausalContext, CausalContext) =
                 (a.iter().copied().collect(), b.iter().rev().copied().collect());
-            prop_assert_eq!(flat(&ours), a.clone());
+            prop_assert_eq!(&flat(&ours), &a);
             prop_assert_eq!(ours.len(), a.len() as u64);
             prop_assert_eq!(ours.includes(&theirs), b.is_subset(&a));
             prop_assert_eq!(ours.includes(&ours), true);

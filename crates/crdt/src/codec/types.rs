@@ -249,7 +249,7 @@ where
     const KIND: u8 = kinds::LWW_MAP;
 
     fn write_body(&self, out: &mut Writer) {
-        let mut rows: Vec<(Vec<u8>, &(Timestamp, Option<V>))> = self
+        let mut rows: Vec<_> = self
             .entries
             .iter()
             .map(|(key, entry)| {

@@ -121,10 +121,10 @@ impl<V: Clone> At<'_, DotFun<V>> {
 }
 
 impl At<'_, DotFun<i64>> {
-    /// Adds to a counter. One row an increment, until the counter is removed: for counters that
+    /// Counts `amount` more. One row an increment, until the counter is removed: for counters that
     /// live long see [`ResettableCounter`](crate::counter::ResettableCounter).
     #[must_use = "the delta is what other replicas need"]
-    pub fn add(self, amount: i64) -> DotFun<i64> {
+    pub fn count(self, amount: i64) -> DotFun<i64> {
         self.store.insert(self.dot, amount);
         DotFun::one(self.dot, amount)
     }

@@ -69,6 +69,12 @@ impl<T: Hash + Eq + Clone, H: BuildHasher> Elements<T, H> {
         self.items.len() - self.doubles
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// Whether `item` is there.
     #[inline]
     #[must_use]
@@ -177,12 +183,14 @@ impl<T: Hash + Eq + Clone, H: BuildHasher> Elements<T, H> {
     /// Puts `item` under `dot` alone; its dots until now go to `dropped`.
     pub(crate) fn put(&mut self, item: T, dot: Dot, dropped: &mut Dots) {
         let Some(row) = self.row_of(&item) else { return self.push(item, dot) };
-        while self.doubles > 0 {
-            let Some(other) = self.rows_of(&item).find(|&other| other != row) else { break };
-            dropped.push(self.dot(other));
-            self.remove_row(other);
-            // The last row took the place of `other`; ours may have been it.
-            return self.put(item, dot, dropped);
+        if self.doubles > 0 {
+            let other = self.rows_of(&item).find(|&other| other != row);
+            if let Some(other) = other {
+                dropped.push(self.dot(other));
+                self.remove_row(other);
+                // The last row took the place of `other`; ours may have been it.
+                return self.put(item, dot, dropped);
+            }
         }
         dropped.push(self.dot(row));
         self.unlink_dot(row);
@@ -352,7 +360,7 @@ impl<T: Hash + Eq + Clone, H: BuildHasher + Default + Clone> DotStore for Elemen
 
     fn dots(&self, each: &mut dyn FnMut(Dot)) {
         self.words(|replica, word, bits| {
-            numbers(word, bits).for_each(|n| each(Dot::new(replica, n)))
+            numbers(word, bits).for_each(|n| each(Dot::new(replica, n)));
         });
     }
 

@@ -30,6 +30,12 @@ impl<K: Ord + Clone, S: DotStore> DotMap<K, S> {
         self.0.iter()
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Keys that are there.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -34,8 +34,9 @@ pub struct LwwMap<K, V, H = ahash::RandomState> {
     live: usize,
 }
 
+#[cfg(feature = "std")]
 impl<K: Hash + Eq + Clone, V: Ord + Clone> LwwMap<K, V> {
-    /// An empty map.
+    /// An empty map, randomly seeded; [`Default`] for another hasher.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -30,8 +30,9 @@ use crate::lattice::{Delta, Lattice};
 #[derive(Clone)]
 pub struct AddWinsSet<T, H = ahash::RandomState>(pub(crate) Causal<Elements<T, H>>);
 
+#[cfg(feature = "std")]
 impl<T: Hash + Eq + Clone> AddWinsSet<T> {
-    /// An empty set.
+    /// An empty set, randomly seeded; [`Default`] for another hasher.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

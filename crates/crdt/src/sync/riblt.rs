@@ -53,9 +53,9 @@ impl Places {
         // gap = ceil((at + 1.5) * (2^32 / sqrt(r) - 1)) with r in 0..2^64, in whole numbers: every
         // machine agrees. The reciprocal root is a table's, interpolated, right to 2^-17.
         let even = (self.state.leading_zeros() & !1).min(60);
-        let scaled = self.state << even | 1 << 62;
+        let scaled = (self.state << even) | (1 << 62);
         let (row, rest) = ((scaled >> 54) as usize - 256, (scaled >> 22) & 0xffff_ffff);
-        let inverse = ROOTS[row] - ((ROOTS[row] - ROOTS[row + 1]) * rest >> 32);
+        let inverse = ROOTS[row] - (((ROOTS[row] - ROOTS[row + 1]) * rest) >> 32);
         let excess = (inverse << (even / 2)) - (1 << 32);
         let gap = (u128::from(2 * self.at + 3) * u128::from(excess)).div_ceil(1 << 33);
         self.at = self.at.saturating_add(gap.clamp(1, 1 << 40) as u64);

@@ -144,7 +144,7 @@ impl Subject for Counters {
     const KIND: &'static str = "map_counter";
     fn apply(&mut self, me: ReplicaId, step: &Step) -> Self {
         Self(match &*step.op {
-            "add" => self.0.update(me, step.key, |at| at.add(step.value)).unwrap(),
+            "add" => self.0.update(me, step.key, |at| at.count(step.value)).unwrap(),
             _ => self.0.remove(me, &step.key).unwrap(),
         })
     }

@@ -285,11 +285,8 @@ fn write(tree: &[u64], out: &mut BitWriter) {
         out.put(shape, 2);
     } else {
         out.put(3, 2);
-        if shape == 2 {
-            out.put(1, 1)
-        } else {
-            out.put(shape, 2)
-        }
+        let (mark, width) = if shape == 2 { (1, 1) } else { (shape, 2) };
+        out.put(mark, width);
         out.put(1, 1);
         out.number(n);
     }

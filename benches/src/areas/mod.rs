@@ -29,6 +29,7 @@ areas! {
     "core" => core,
     "ratelimit" => ratelimit,
     "hashring" => hashring,
+    "crdt" => crdt,
     "sketch" => sketch,
 }
 

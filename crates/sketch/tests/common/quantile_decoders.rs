@@ -122,7 +122,7 @@ pub fn any_bytes(data: &[u8]) {
         0 => use_it(Kll::<f64>::decode(bytes), |s| {
             numbers().for_each(|x| {
                 s.add(x);
-            })
+            });
         }),
         1 => use_it(Kll::<f32>::from_datasketches(bytes), |s| {
             s.add_n(1.0, 77);
@@ -130,7 +130,7 @@ pub fn any_bytes(data: &[u8]) {
         2 => use_it(Req::<f64>::decode(bytes), |s| {
             numbers().for_each(|x| {
                 s.add(x);
-            })
+            });
         }),
         3 => use_it(Req::<f32>::from_datasketches(bytes), |s| {
             s.add_n(1.0, 77);
@@ -138,7 +138,7 @@ pub fn any_bytes(data: &[u8]) {
         4 => use_it(TDigest::decode(bytes), |s| {
             numbers().for_each(|x| {
                 s.add(x);
-            })
+            });
         }),
         5 => use_it(TDigest::from_datasketches(bytes), |s| {
             s.add_n(1.0, 77);
@@ -146,7 +146,7 @@ pub fn any_bytes(data: &[u8]) {
         6 => use_it(DdSketch::decode(bytes), |s| {
             numbers().for_each(|x| {
                 s.add(x);
-            })
+            });
         }),
         _ => use_it(DdSketch::from_datadog(bytes, DatadogKeys::Floor), |s| {
             s.add_n(1.0, 77);

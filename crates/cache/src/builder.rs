@@ -46,7 +46,7 @@ pub struct Builder<K, V, P = S3Fifo, S = DefaultHasher, C = Owned<K, V>> {
     pub(crate) shards: Option<usize>,
     pub(crate) counted: bool,
     pub(crate) hasher: S,
-    pub(crate) kind: PhantomData<(fn() -> P, fn() -> C)>,
+    pub(crate) kind: PhantomData<fn() -> (P, C)>,
 }
 
 impl<K, V> Builder<K, V> {

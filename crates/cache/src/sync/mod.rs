@@ -61,8 +61,10 @@ pub struct Cache<K, V, P: Policy = S3Fifo, S = DefaultHasher, C: Cells<K, V> = O
     inner: Arc<Inner<K, V, P, S, C>>,
 }
 
+type Shards<K, V, P, C> = Box<[CachePadded<Shard<K, V, P, C>>]>;
+
 struct Inner<K, V, P: Policy, S, C: Cells<K, V>> {
-    shards: Box<[CachePadded<Shard<K, V, P, C>>]>,
+    shards: Shards<K, V, P, C>,
     common: Common,
     hasher: S,
     weigher: Option<Weigher<K, V>>,

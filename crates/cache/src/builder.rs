@@ -61,7 +61,7 @@ impl<K, V> Builder<K, V> {
             listener: None,
             shards: None,
             counted: false,
-            hasher: DefaultHasher::default(),
+            hasher: DefaultHasher::new(),
             kind: PhantomData,
         }
     }
@@ -137,10 +137,7 @@ impl<K, V, P, S, C> Builder<K, V, P, S, C> {
     /// Hears of every entry that leaves, once, with the cause; after the change, outside of locks.
     /// An entry that the caller gets back by value is heard of before that. When it panics, the
     /// entries of that operation it has not heard of are dropped unheard; the cache stays whole.
-    pub fn on_removal(
-        mut self,
-        listener: impl Fn(&K, &V, Cause) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn on_removal(mut self, listener: impl Fn(&K, &V, Cause) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
         self
     }

@@ -23,6 +23,7 @@ use archstone_core::shim::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 const PLACES: usize = 12;
 /// Entries a chunk at the capacity, in halves.
 const HALVES_FILLED: usize = 19;
+#[cfg(any(not(target_arch = "x86_64"), test))]
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 /// The tags in the second word; the count is above them.
@@ -51,13 +52,38 @@ fn tag_of(hash: u32) -> u64 {
     u64::from(hash & 0x7F | 0x80)
 }
 
-/// The high bit of each byte of `word` that is `tag`; bytes above a match may match falsely, but
-/// only where there is an entry.
+/// A bit for each of the twelve places whose tag is `tag`. Above a true match there may be false
+/// ones, but only where there is an entry.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
 #[inline(always)]
-fn matching(word: u64, tag: u64) -> u64 {
-    let difference = word ^ (tag * LOW_BITS);
-    difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS
+fn matching(first: u64, second: u64, tag: u64) -> u32 {
+    use core::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
+    // SAFETY: these are SSE2, which every x86-64 has. Twelve instructions, where the portable way
+    // takes thirty.
+    let mask = unsafe {
+        let tags = _mm_set_epi64x(second as i64, first as i64);
+        _mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8(tag as i8)))
+    };
+    mask as u32 & ((1 << PLACES) - 1)
 }
+
+/// The same in two words: a byte of the difference is zero where the tag is the one.
+#[cfg(any(not(target_arch = "x86_64"), test))]
+#[cfg_attr(target_arch = "x86_64", allow(dead_code))]
+#[inline(always)]
+fn matching_portably(first: u64, second: u64, tag: u64) -> u32 {
+    let zeros = |word: u64| {
+        let difference = word ^ (tag * LOW_BITS);
+        let high = difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS;
+        // The eight high bits gathered in the top byte.
+        ((high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
+    };
+    (zeros(first) | zeros(second & SECOND) << 8) & ((1 << PLACES) - 1)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use matching_portably as matching;
 
 impl Chunk {
     fn new() -> Self {
@@ -127,12 +153,10 @@ impl Index {
         for _ in 0..self.chunks.len() {
             let chunk = &self.chunks[at];
             let second = chunk.words[1].load(Relaxed);
-            // Place p of the first word at bit 8p, of the second at bit 8(p - 8) + 1.
-            let mut matches = matching(chunk.words[0].load(Relaxed), tag) >> 7
-                | matching(second & SECOND, tag) >> 6;
+            let mut matches = matching(chunk.words[0].load(Relaxed), second, tag);
             while matches != 0 {
-                let bit = matches.trailing_zeros() as usize;
-                let slot = chunk.slots[(bit / 8 + bit % 2 * 8) % PLACES].load(Relaxed);
+                let place = matches.trailing_zeros() as usize;
+                let slot = chunk.slots[place].load(Relaxed);
                 if is_it(slot) {
                     return Some(slot);
                 }
@@ -168,9 +192,17 @@ impl Index {
         let mut at = home;
         loop {
             let chunk = &self.chunks[at];
-            let tag = tag_of(hash);
-            let place = (0..PLACES)
-                .find(|&p| chunk.slots[p].load(Relaxed) == slot && chunk.tag(p) == tag);
+            let [first, second] = [0, 1].map(|word| chunk.words[word].load(Relaxed));
+            let mut matches = matching(first, second, tag_of(hash));
+            let mut place = None;
+            while matches != 0 {
+                let candidate = matches.trailing_zeros() as usize;
+                if chunk.slots[candidate].load(Relaxed) == slot {
+                    place = Some(candidate);
+                    break;
+                }
+                matches &= matches - 1;
+            }
             if let Some(place) = place {
                 chunk.set_tag(place, 0);
                 break;
@@ -260,6 +292,24 @@ mod tests {
                 index.validate(|slot| spread[slot as usize]);
             }
             assert_eq!(index.iter().count(), model.len());
+        }
+    }
+
+    #[test]
+    fn both_ways_to_match_find_the_same() {
+        for step in 0..100_000_u64 {
+            let byte = |i: u64| match mix(step * 16 + i) {
+                r if r % 3 == 0 => 0,
+                r => r >> 8 & 3 | 0x80,
+            };
+            let word = |from: u64| (0..8).map(|i| byte(from + i) << (8 * i)).sum::<u64>();
+            let (first, second, tag) = (word(0), word(8), mix(step) & 3 | 0x80);
+            let (fast, portable) =
+                (matching(first, second, tag), matching_portably(first, second, tag));
+            assert_eq!(fast & portable, fast, "a match is lost");
+            assert_eq!(fast == 0, portable == 0);
+            let occupied = matching_portably(!first & HIGH_BITS, !second & HIGH_BITS, 0x80);
+            assert_eq!(portable & occupied, 0, "a match where nothing is");
         }
     }
 

@@ -2,6 +2,11 @@
 //!
 //! The heads of the `Q` lists are the first nodes of the same vector, so that neither linking nor
 //! unlinking has a case for an end: an empty list is a head linked to itself.
+//!
+//! Invariant: every `prev` and `next` is below the number of nodes, which never falls. So only a slot
+//! that comes from outside is checked; its neighbours need not be. A hit of an LRU follows four of
+//! them: unchecked, it is a sixth faster (bench `cache.P1`, 1 K entries).
+#![allow(unsafe_code)]
 
 use alloc::vec::Vec;
 
@@ -44,53 +49,80 @@ impl<const Q: usize> Links<Q> {
         node.checked_sub(Q as u32)
     }
 
+    /// A node that a link leads to.
+    #[inline(always)]
+    fn at(&mut self, node: u32) -> &mut Link {
+        debug_assert!((node as usize) < self.nodes.len());
+        // SAFETY: private, and called with heads, with nodes that were checked and with what their
+        // links say; by the invariant all are below the length.
+        unsafe { self.nodes.get_unchecked_mut(node as usize) }
+    }
+
+    /// Links a node that has been checked, next to one that is linked.
     #[inline(always)]
     fn link_after(&mut self, node: u32, newer: u32) {
-        let older = self.nodes[newer as usize].next;
-        self.nodes[node as usize] = Link { prev: newer, next: older };
-        self.nodes[newer as usize].next = node;
-        self.nodes[older as usize].prev = node;
+        let older = self.at(newer).next;
+        *self.at(node) = Link { prev: newer, next: older };
+        self.at(newer).next = node;
+        self.at(older).prev = node;
+    }
+
+    /// The node of a slot, checked.
+    #[inline(always)]
+    fn checked(&self, slot: u32) -> u32 {
+        let node = Self::node(slot);
+        assert!((node as usize) < self.nodes.len(), "a slot that was not reserved");
+        node
+    }
+
+    /// The head of a list, checked.
+    #[inline(always)]
+    fn head(q: usize) -> u32 {
+        assert!(q < Q);
+        q as u32
     }
 
     /// Puts a slot that is in no list at the newer end of list `q`.
     #[inline(always)]
     pub(crate) fn push_newest(&mut self, q: usize, slot: u32) {
-        self.link_after(Self::node(slot), q as u32);
+        let node = self.checked(slot);
+        self.link_after(node, Self::head(q));
     }
 
     /// Puts a slot that is in no list at the older end of list `q`.
     pub(crate) fn push_oldest(&mut self, q: usize, slot: u32) {
-        let newer = self.nodes[q].prev;
-        self.link_after(Self::node(slot), newer);
+        let (node, newer) = (self.checked(slot), self.nodes[q].prev);
+        self.link_after(node, newer);
     }
 
     /// Puts a slot that is in no list next to `other`, towards the newer end.
     pub(crate) fn insert_newer_than(&mut self, other: u32, slot: u32) {
         let newer = self.nodes[Self::node(other) as usize].prev;
-        self.link_after(Self::node(slot), newer);
+        let node = self.checked(slot);
+        self.link_after(node, newer);
     }
 
     /// Takes a slot out of its list; does nothing if it is in none.
     #[inline(always)]
     pub(crate) fn unlink(&mut self, slot: u32) {
-        let node = Self::node(slot);
-        let Link { prev, next } = self.nodes[node as usize];
-        self.nodes[prev as usize].next = next;
-        self.nodes[next as usize].prev = prev;
-        self.nodes[node as usize] = Link { prev: node, next: node };
+        let node = self.checked(slot);
+        let Link { prev, next } = *self.at(node);
+        self.at(prev).next = next;
+        self.at(next).prev = prev;
+        *self.at(node) = Link { prev: node, next: node };
     }
 
     /// Moves a slot to the newer end of list `q`, whatever list it was in.
     #[inline(always)]
     pub(crate) fn move_to_newest(&mut self, q: usize, slot: u32) {
-        let node = Self::node(slot);
-        let Link { prev, next } = self.nodes[node as usize];
-        if prev == q as u32 {
+        let node = self.checked(slot);
+        let Link { prev, next } = *self.at(node);
+        if prev == Self::head(q) {
             return;
         }
-        self.nodes[prev as usize].next = next;
-        self.nodes[next as usize].prev = prev;
-        self.link_after(node, q as u32);
+        self.at(prev).next = next;
+        self.at(next).prev = prev;
+        self.link_after(node, Self::head(q));
     }
 
     /// The slot at the older end.

@@ -200,11 +200,15 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
     /// Evicts one entry and says what it weighed; the budget is not told.
     pub(crate) fn evict(&mut self, removed: &mut Removed<K, V>) -> Option<u64> {
         let slot = self.policy.evict(self.table.slots())?;
-        assert!(self.table.holds(slot), "the policy evicts slot {slot}, which is not occupied");
         let units = self.table.slots().units(slot);
-        if let Some(entry) = self.forget(slot, units) {
-            removed.push(entry, Cause::Evicted);
+        let Some(entry) = self.table.remove(slot) else {
+            panic!("the policy evicts slot {slot}, which is not occupied")
+        };
+        if let Some(wheel) = &mut self.wheel {
+            wheel.remove(slot);
         }
+        self.units -= units;
+        removed.push(entry, Cause::Evicted);
         Some(units)
     }
 
@@ -288,17 +292,73 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         self.insert_new(entry, now, budget, removed)
     }
 
-    fn replace(&mut self, slot: u32, entry: Entry<K, V>, now: Time) -> Outcome<K, V> {
+    fn replace(&mut self, slot: u32, entry: Entry<K, V>, now: Time) -> Outcome<K, V>
+    where
+        K: Eq,
+    {
         if let Some(wheel) = &mut self.wheel {
             wheel.insert(slot, entry.last, now);
         }
         if !self.is_pinned(slot) {
             self.policy.hit(slot, self.table.slots());
         }
-        match self.table.replace(slot, entry.key, entry.value) {
-            Some((key, value)) => Outcome::Replaced(key, value),
-            None => Outcome::New,
+        match self.table.swap(entry.hash, entry.key, entry.value) {
+            Ok((_, key, value)) => Outcome::Replaced(key, value),
+            Err(_) => Outcome::New,
         }
+    }
+
+    /// [`Store::insert`] where entries weigh one, nothing expires, is counted or heard of, and the
+    /// limit is not zero: the same, with nothing to hand around. The other results: the
+    /// victim, and what could not be inserted for want of one.
+    #[inline(always)]
+    #[allow(clippy::type_complexity)]
+    pub(crate) fn insert_plain(
+        &mut self,
+        hash: u32,
+        key: K,
+        value: V,
+        budget: &mut impl Budget,
+    ) -> (Option<V>, Option<(K, V)>, Option<(K, V)>)
+    where
+        K: Eq,
+    {
+        let (key, value) = match self.table.swap(hash, key, value) {
+            Ok((slot, _, old)) => {
+                if self.pins.is_empty() || self.pins[slot as usize] == 0 {
+                    self.policy.hit(slot, self.table.slots());
+                }
+                return (Some(old), None, None);
+            }
+            Err(new) => new,
+        };
+        let mut victim = None;
+        if !budget.take(1) {
+            match self.evict_plain() {
+                Some(entry) => victim = Some(entry),
+                None => return (None, None, Some((key, value))),
+            }
+        } else if self.table.is_full() && !self.grow() {
+            victim = self.evict_plain();
+            budget.give(1);
+            if victim.is_none() {
+                return (None, None, Some((key, value)));
+            }
+        }
+        let slot = self.table.insert(hash, 1, key, value);
+        self.units += 1;
+        self.policy.insert(slot, self.table.slots());
+        (None, victim, None)
+    }
+
+    #[inline(always)]
+    fn evict_plain(&mut self) -> Option<(K, V)> {
+        let slot = self.policy.evict(self.table.slots())?;
+        let Some(entry) = self.table.remove(slot) else {
+            panic!("the policy evicts slot {slot}, which is not occupied")
+        };
+        self.units -= 1;
+        Some(entry)
     }
 
     #[inline]
@@ -436,7 +496,10 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         self.table.validate();
         let mut in_policy = alloc::vec![false; self.table.room()];
         self.policy.for_each(&mut |slot| {
-            assert!(!core::mem::replace(&mut in_policy[slot as usize], true), "twice in the policy");
+            assert!(
+                !core::mem::replace(&mut in_policy[slot as usize], true),
+                "twice in the policy"
+            );
         });
         let (mut units, mut there) = (0, 0);
         for slot in self.table.occupied() {
@@ -454,8 +517,15 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
 }
 
 impl<K, V, P: Policy> Store<K, V, P, Owned<K, V>> {
-    /// The value of a live entry, which counts as used.
+    /// [`Store::get`] where nothing expires and nothing is pinned.
     #[inline(always)]
+    pub(crate) fn get_plain(&mut self, hash: u32, is_it: impl FnMut(&K) -> bool) -> Option<&V> {
+        let (slot, value) = self.table.entry(hash, is_it)?;
+        self.policy.hit(slot, self.table.slots());
+        Some(value)
+    }
+
+    /// The value of a live entry, which counts as used.
     pub(crate) fn get(
         &mut self,
         hash: u32,

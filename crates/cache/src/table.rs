@@ -106,8 +106,7 @@ impl<K, V, C: Cells<K, V>> Table<K, V, C> {
 
     /// Whether a slot is occupied. One look into the index.
     pub(crate) fn holds(&self, slot: u32) -> bool {
-        slot < self.used
-            && self.index.find(self.slots.hash(slot), |s| s == slot).is_some()
+        slot < self.used && self.index.find(self.slots.hash(slot), |s| s == slot).is_some()
     }
 
     /// What `see` makes of the entry of an occupied slot.
@@ -148,17 +147,20 @@ impl<K, V, C: Cells<K, V>> Table<K, V, C> {
         Some(unsafe { self.cells.take(slot) })
     }
 
-    /// Puts another value into an occupied slot and gives back the old one with the new key.
-    pub(crate) fn replace(&mut self, slot: u32, key: K, value: V) -> Option<(K, V)> {
-        if !self.holds(slot) {
-            return None;
-        }
-        // SAFETY: the slot is occupied, is emptied, and filled again; nothing in between can panic.
-        // The key that stays is the one that was there.
+    /// Puts another value to a key that is there: the slot, the key that came and the value that
+    /// was there; or what came, if the key is not there. The key that stays is the old one.
+    #[inline(always)]
+    pub(crate) fn swap(&mut self, hash: u32, key: K, value: V) -> Result<(u32, K, V), (K, V)>
+    where
+        K: Eq,
+    {
+        let Some(slot) = self.find(hash, |k| *k == key) else { return Err((key, value)) };
+        // SAFETY: `find` gives occupied slots only; it is emptied and filled again, and nothing in
+        // between can panic.
         unsafe {
             let (kept, old) = self.cells.take(slot);
             self.cells.put(slot, kept, value);
-            Some((key, old))
+            Ok((slot, key, old))
         }
     }
 
@@ -206,11 +208,7 @@ impl<K, V, C: Cells<K, V>> Table<K, V, C> {
 impl<K, V> Table<K, V, Owned<K, V>> {
     /// The slot and the value of the key that `is_it` knows.
     #[inline(always)]
-    pub(crate) fn entry(
-        &self,
-        hash: u32,
-        is_it: impl FnMut(&K) -> bool,
-    ) -> Option<(u32, &V)> {
+    pub(crate) fn entry(&self, hash: u32, is_it: impl FnMut(&K) -> bool) -> Option<(u32, &V)> {
         let slot = self.find(hash, is_it)?;
         // SAFETY: `find` gives occupied slots only.
         Some((slot, unsafe { self.cells.entry(slot).1 }))

@@ -50,6 +50,11 @@ pub struct Cache<K, V, P: Policy = S3Fifo, S = DefaultHasher> {
     clock: Option<SharedClock>,
     listener: Option<Listener<K, V>>,
     counters: Option<Box<Counters>>,
+    /// Nothing expires, is pinned or counted: a hit is a look-up and the policy, nothing else.
+    plain: bool,
+    /// Nor is anything weighed or heard of, and no resize is under way: an insertion has nothing to
+    /// hand around.
+    lean: bool,
 }
 
 impl<K: Hash + Eq, V> Cache<K, V> {
@@ -147,7 +152,9 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
         let idle = builder.lifetime.idle.map(archstone_core::time::saturating_nanos);
         let wheel = builder.lifetime.is_limited().then(|| Wheel::new(idle, now));
         let room = Room { most, fixed: false, weighted };
-        Self {
+        let mut cache = Self {
+            plain: wheel.is_none() && !builder.counted,
+            lean: false,
             store: Store::new(builder.limit, room, wheel),
             budget: Own { used: 0, limit: builder.limit },
             target: builder.limit,
@@ -157,7 +164,14 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
             clock: builder.clock,
             listener: builder.listener,
             counters: builder.counted.then(Box::default),
-        }
+        };
+        cache.judge();
+        cache
+    }
+
+    fn judge(&mut self) {
+        let idle = self.target == self.budget.limit && self.target > 0;
+        self.lean = self.plain && idle && self.weigher.is_none() && self.listener.is_none();
     }
 
     #[inline(always)]
@@ -185,18 +199,35 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
     }
 
     /// The value of a key, which counts as used.
-    #[inline]
+    #[inline(always)]
     pub fn get<Q>(&mut self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.get_at(key, self.now())
+        if self.plain {
+            let hash = self.hash(key);
+            return self.store.get_plain(hash, |k| k.borrow() == key);
+        }
+        self.get_fully(key, self.now())
     }
 
     /// [`Cache::get`] at `now`.
-    #[inline]
+    #[inline(always)]
     pub fn get_at<Q>(&mut self, key: &Q, now: Time) -> Option<&V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        if self.plain {
+            let hash = self.hash(key);
+            return self.store.get_plain(hash, |k| k.borrow() == key);
+        }
+        self.get_fully(key, now)
+    }
+
+    #[inline(never)]
+    fn get_fully<Q>(&mut self, key: &Q, now: Time) -> Option<&V>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -257,11 +288,18 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
     /// Puts a value in; another one of the same key leaves, and others if there is no room.
     #[inline]
     pub fn insert(&mut self, key: K, value: V) -> Insert<K, V> {
+        if self.lean {
+            let hash = self.hash(&key);
+            return match self.store.insert_plain(hash, key, value, &mut self.budget) {
+                (None, _, None) => Insert::New,
+                (Some(old), ..) => Insert::Replaced(old),
+                (.., Some((key, value))) => Insert::Rejected { key, value, why: Reject::Pinned },
+            };
+        }
         self.insert_at(key, value, self.now())
     }
 
     /// [`Cache::insert`] at `now`.
-    #[inline]
     pub fn insert_at(&mut self, key: K, value: V, now: Time) -> Insert<K, V> {
         let hash = self.hasher.hash_one(&key);
         let last = match self.store.wheel {
@@ -413,6 +451,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
         if self.weigher.is_none() {
             self.store.set_most_slots(self.budget.limit as usize);
         }
+        self.judge();
     }
 
     /// Keeps the entry of a key from eviction until it is unpinned as often. It still expires, can
@@ -425,6 +464,8 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
         let slot = self.store.find(self.hash(key), |k| k.borrow() == key, self.now());
         if let Some(slot) = slot {
             self.store.pin(slot);
+            self.plain = false;
+            self.judge();
         }
         slot.is_some()
     }

@@ -170,8 +170,21 @@ fn weighted_hits_and_evictions_are_those_of_the_reference() {
         (hits, hit_bytes, cache.stats().evictions)
     }
     let requests = common::sized();
-    type Row =
-        (String, u64, u64, u64, u64, u64, String, String, Option<u64>, Option<u64>, Option<u64>, f64, f64);
+    type Row = (
+        String,
+        u64,
+        u64,
+        u64,
+        u64,
+        u64,
+        String,
+        String,
+        Option<u64>,
+        Option<u64>,
+        Option<u64>,
+        f64,
+        f64,
+    );
     for row in golden::csv::<Row>(golden::testdata("cache/golden_weighted.csv")) {
         let (capacity, policy, hits, ratio) = (row.5, row.6.as_str(), row.8, row.11);
         let got = match policy {

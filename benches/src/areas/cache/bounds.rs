@@ -74,7 +74,8 @@ fn bytes() -> Vec<Row> {
     let what = "bytes an entry, u64 to u64, 1.1 M inserted into a capacity of 1 M";
     let keys = distinct_keys(1, MILLION + MILLION / 10);
     let one = |put: &mut dyn FnMut(u64)| keys.iter().for_each(|&key| put(key));
-    fn of<C: One>(fill: &dyn Fn(&mut dyn FnMut(u64))) -> Side {
+    type Fill<'a> = &'a dyn Fn(&mut dyn FnMut(u64));
+    fn of<C: One>(fill: Fill<'_>) -> Side {
         let (_cache, used) = memory::used(|| {
             let mut cache = C::new(MILLION);
             fill(&mut |key| cache.keep(key, key));
@@ -82,7 +83,7 @@ fn bytes() -> Vec<Row> {
         });
         Side::new(C::NAME, used.live as f64 / MILLION as f64)
     }
-    fn of_many<C: Many>(fill: &dyn Fn(&mut dyn FnMut(u64))) -> Side {
+    fn of_many<C: Many>(fill: Fill<'_>) -> Side {
         let (_cache, used) = memory::used(|| {
             let cache = C::new(MILLION);
             fill(&mut |key| cache.keep(key, key));
@@ -132,7 +133,11 @@ fn watched(quick: bool) -> Row {
                     let mut rng = Rng::new(thread);
                     for _ in 0..rounds {
                         let key = rng.below(40_000);
-                        if rng.below(8) == 0 { drop(cache.remove(&key)) } else { cache.insert(key, key).ignore() }
+                        if rng.below(8) == 0 {
+                            let _ = cache.remove(&key);
+                        } else {
+                            cache.insert(key, key).ignore();
+                        }
                     }
                 })
             })

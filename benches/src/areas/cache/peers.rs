@@ -34,12 +34,12 @@ macro_rules! one {
             fn new($capacity: usize) -> Self {
                 $new
             }
-            #[inline]
+            #[inline(always)]
             fn look(&mut self, $key: u64) -> Option<u64> {
                 let $cache = self;
                 $get
             }
-            #[inline]
+            #[inline(always)]
             fn keep(&mut self, $key: u64, $value: u64) {
                 let $cache = self;
                 $put
@@ -55,12 +55,12 @@ macro_rules! many {
             fn new($capacity: usize) -> Self {
                 $new
             }
-            #[inline]
+            #[inline(always)]
             fn look(&self, $key: u64) -> Option<u64> {
                 let $cache = self;
                 $get
             }
-            #[inline]
+            #[inline(always)]
             fn keep(&self, $key: u64, $value: u64) {
                 let $cache = self;
                 $put
@@ -86,19 +86,19 @@ pub(super) type Floor = hashbrown::HashMap<u64, u64, Hasher>;
 one!(Floor, "hashbrown, unbounded",
     capacity => Self::with_capacity_and_hasher(capacity, hasher()),
     (c, key) => c.get(&key).copied(),
-    value => drop(c.insert(key, value)));
+    value => { c.insert(key, value); });
 
 pub(super) type Schnellru = schnellru::LruMap<u64, u64, schnellru::ByLength, Hasher>;
 one!(Schnellru, "schnellru",
     capacity => Self::with_hasher(schnellru::ByLength::new(capacity as u32), hasher()),
     (c, key) => c.get(&key).copied(),
-    value => drop(c.insert(key, value)));
+    value => { c.insert(key, value); });
 
 pub(super) type Hashlink = hashlink::LruCache<u64, u64, Hasher>;
 one!(Hashlink, "hashlink",
     capacity => Self::with_hasher(capacity, hasher()),
     (c, key) => c.get(&key).copied(),
-    value => drop(c.insert(key, value)));
+    value => { c.insert(key, value); });
 
 pub(super) type LruCrate = lru::LruCache<u64, u64, Hasher>;
 fn lru_of(capacity: usize) -> LruCrate {
@@ -107,13 +107,13 @@ fn lru_of(capacity: usize) -> LruCrate {
 one!(LruCrate, "lru",
     capacity => lru_of(capacity),
     (c, key) => c.get(&key).copied(),
-    value => drop(c.push(key, value)));
+    value => { c.push(key, value); });
 
 pub(super) type QuickUnsync = quick_cache::unsync::Cache<u64, u64, quick_cache::UnitWeighter, Hasher>;
 one!(QuickUnsync, "quick_cache unsync",
     capacity => Self::with(capacity, capacity as u64, quick_cache::UnitWeighter, hasher(), Default::default()),
     (c, key) => c.get(&key).copied(),
-    value => drop(c.insert(key, value)));
+    value => { c.insert(key, value); });
 
 pub(super) type OursSync<P = S3Fifo> = sync::Cache<u64, u64, P, Hasher, Words<u64, u64>>;
 pub(super) type OursLocked<P = S3Fifo> = sync::Cache<u64, u64, P, Hasher, Owned<u64, u64>>;
@@ -122,11 +122,11 @@ impl<P: Policy + Sync> Many for OursSync<P> {
     fn new(capacity: usize) -> Self {
         Builder::new(capacity).policy::<P>().hasher(hasher()).lock_free().build_sync().expect("valid")
     }
-    #[inline]
+    #[inline(always)]
     fn look(&self, key: u64) -> Option<u64> {
         self.get(&key)
     }
-    #[inline]
+    #[inline(always)]
     fn keep(&self, key: u64, value: u64) {
         self.insert(key, value).ignore();
     }
@@ -136,11 +136,11 @@ impl<P: Policy + Sync> Many for OursLocked<P> {
     fn new(capacity: usize) -> Self {
         Builder::new(capacity).policy::<P>().hasher(hasher()).build_sync().expect("valid")
     }
-    #[inline]
+    #[inline(always)]
     fn look(&self, key: u64) -> Option<u64> {
         self.get(&key)
     }
-    #[inline]
+    #[inline(always)]
     fn keep(&self, key: u64, value: u64) {
         self.insert(key, value).ignore();
     }
@@ -156,13 +156,13 @@ pub(super) type MutexLru = parking_lot::Mutex<LruCrate>;
 many!(MutexLru, "parking_lot::Mutex<lru>",
     capacity => Self::new(lru_of(capacity)),
     (c, key) => c.lock().get(&key).copied(),
-    value => drop(c.lock().push(key, value)));
+    value => { c.lock().push(key, value); });
 
 pub(super) type Ufo = tinyufo::TinyUfo<u64, u64>;
 many!(Ufo, "TinyUFO",
     capacity => Self::new(capacity, capacity),
     (c, key) => c.get(&key),
-    value => drop(c.put(key, value, 1)));
+    value => { c.put(key, value, 1); });
 
 pub(super) type Moka = moka::sync::Cache<u64, u64, Hasher>;
 many!(Moka, "moka sync",
@@ -184,4 +184,4 @@ many!(Foyer, "foyer-memory S3-FIFO",
         .with_hash_builder(hasher())
         .build(),
     (c, key) => c.get(&key).map(|entry| *entry.value()),
-    value => drop(c.insert(key, value)));
+    value => { c.insert(key, value); });

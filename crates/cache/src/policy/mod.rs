@@ -194,6 +194,10 @@ impl Bits {
         self.0.resize(words.max(self.0.len()), 0);
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.capacity() * 8
+    }
+
     pub(crate) fn get(&self, slot: u32) -> bool {
         self.0[slot as usize / 64] >> (slot % 64) & 1 != 0
     }

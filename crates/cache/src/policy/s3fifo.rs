@@ -131,8 +131,10 @@ impl Policy for S3Fifo {
     fn evict(&mut self, slots: &Slots) -> Option<u32> {
         if !self.filled || self.ghosts.span() == 0 {
             self.filled = true;
-            let (limit, entries) = (self.small_limit + self.main_limit, self.held);
-            self.ghosts.set_span(limit - limit / 10, entries - entries / 10);
+            let limit = self.small_limit + self.main_limit;
+            // Where entries are weighed, the light ones among the ghosts need more room.
+            let entries = if self.held == limit { limit - limit / 10 } else { 2 * self.held };
+            self.ghosts.set_span(limit - limit / 10, entries);
         }
         let slot = if self.main > self.main_limit || self.queues.is_empty(SMALL) {
             self.evict_main(slots).or_else(|| self.evict_small(slots))
@@ -168,6 +170,6 @@ impl Policy for S3Fifo {
         (self.small, self.main, self.held, self.filled) = (0, 0, 0, false);
     }
     fn bytes(&self) -> usize {
-        self.queues.bytes() + self.marks.bytes() + self.ghosts.bytes()
+        self.queues.bytes() + self.marks.bytes() + self.in_main.bytes() + self.ghosts.bytes()
     }
 }

@@ -71,6 +71,10 @@ struct Inner<K, V, P: Policy, S, C: Cells<K, V>> {
     lifetime: Lifetime<K, V>,
     clock: Option<SharedClock>,
     listener: Option<Listener<K, V>>,
+    /// Nothing expires or is counted: a look without the lock is a look-up and a mark.
+    plain: bool,
+    /// Nor is anything weighed or heard of: an insertion has nothing to hand around.
+    lean: bool,
 }
 
 impl<K: Hash + Eq, V> Cache<K, V> {
@@ -93,7 +97,7 @@ fn default_shards(limit: u64) -> usize {
     #[cfg(feature = "std")]
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     #[cfg(not(feature = "std"))]
-    let processors = 2;
+    let processors = 2_usize;
     let most = (limit / PER_SHARD).clamp(1, 1 << 16);
     (processors.saturating_mul(4)).min(most as usize)
 }
@@ -105,7 +109,8 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
         let shards = builder.shards.unwrap_or_else(|| default_shards(builder.limit));
         let shards = shards.clamp(1, 1 << 16).next_power_of_two();
         let limit = builder.limit;
-        let room = Room { most: slots(limit, shards, weighted, C::SHARED), fixed: C::SHARED, weighted };
+        let room =
+            Room { most: slots(limit, shards, weighted, C::SHARED), fixed: C::SHARED, weighted };
         let idle = builder.lifetime.idle.map(saturating_nanos);
         let shard = |_| {
             let wheel = builder.lifetime.is_limited().then(|| Wheel::new(idle, now));
@@ -115,6 +120,11 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
         let shards: Vec<_> = (0..shards).map(shard).collect();
         Self {
             inner: Arc::new(Inner {
+                lean: !builder.lifetime.is_limited()
+                    && !builder.counted
+                    && !weighted
+                    && builder.listener.is_none(),
+                plain: !builder.lifetime.is_limited() && !builder.counted,
                 shards: shards.into(),
                 common: Common::new(limit),
                 hasher: builder.hasher,
@@ -281,14 +291,21 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
     ///
     /// `Clone` of the value runs under the lock of the shard, so it should be cheap: hold large
     /// values in an [`Arc`]. (Not with lock-free reads, which copy words.)
-    #[inline]
+    #[inline(always)]
     pub fn get<Q>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        self.get_at(key, self.inner.now())
+        let hash = self.inner.hasher.hash_one(key);
+        if C::SHARED && P::SHARED_HIT && self.inner.plain {
+            let found = self.inner.shard(hash).look::<Q, false>(hash as u32, key, Time::ZERO, true);
+            if let Some(found) = found {
+                return found;
+            }
+        }
+        self.get_fully(hash, key, self.inner.now())
     }
 
     /// [`Cache::get`] at `now`.
@@ -299,7 +316,16 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        let hash = self.inner.hasher.hash_one(key);
+        self.get_fully(self.inner.hasher.hash_one(key), key, now)
+    }
+
+    #[inline(never)]
+    fn get_fully<Q>(&self, hash: u64, key: &Q, now: Time) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+        V: Clone,
+    {
         let shard = self.inner.shard(hash);
         let found = self.find(shard, hash as u32, key, now, true);
         if let Some(counters) = &shard.counters {
@@ -325,7 +351,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
         // A policy that moves entries at a hit, and idling, which moves deadlines, need the lock.
         if C::SHARED && (!used || (P::SHARED_HIT && self.inner.lifetime.idle.is_none())) {
             for _ in 0..TRIES {
-                if let Some(found) = shard.look(hash, key, now, used) {
+                if let Some(found) = shard.look::<Q, true>(hash, key, now, used) {
                     return found;
                 }
                 archstone_core::shim::hint::spin_loop();
@@ -364,11 +390,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
     }
 
     /// What `see` does with the store, under the lock, if there is a live entry.
-    fn at_key<Q, R>(
-        &self,
-        key: &Q,
-        see: impl FnOnce(&mut Store<K, V, P, C>, u32) -> R,
-    ) -> Option<R>
+    fn at_key<Q, R>(&self, key: &Q, see: impl FnOnce(&mut Store<K, V, P, C>, u32) -> R) -> Option<R>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -394,11 +416,22 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
     /// Puts a value in; another one of the same key leaves, and others if there is no room.
     #[inline]
     pub fn insert(&self, key: K, value: V) -> Insert<K, V> {
-        self.insert_at(key, value, self.inner.now())
+        let inner = &*self.inner;
+        if !inner.lean || inner.common.used() > inner.common.limit() || inner.common.limit() == 0 {
+            return self.insert_at(key, value, inner.now());
+        }
+        let hash = inner.hasher.hash_one(&key);
+        let shard = inner.shard(hash);
+        let done = shard.lock().insert_plain(hash as u32, key, value, &mut &inner.common);
+        match done {
+            (None, _, None) => Insert::New,
+            (Some(old), ..) => Insert::Replaced(old),
+            // Nothing here can leave, or everything is pinned: the long way finds out.
+            (.., Some((key, value))) => self.put(hash, key, value, Time::MAX, Time::ZERO),
+        }
     }
 
     /// [`Cache::insert`] at `now`.
-    #[inline]
     pub fn insert_at(&self, key: K, value: V, now: Time) -> Insert<K, V> {
         let hash = self.inner.hasher.hash_one(&key);
         let last = match self.inner.clock {

@@ -38,9 +38,15 @@ impl<K, V, P: Policy, C: Cells<K, V>> Shard<K, V, P, C> {
     }
 
     /// Looks for a key without the lock. `None` if a writer was or came in between. `used`: the
-    /// look counts as a use.
+    /// look counts as a use. `TIMED`: entries may expire.
     #[inline(always)]
-    pub(super) fn look<Q>(&self, hash: u32, key: &Q, now: Time, used: bool) -> Option<Option<V>>
+    pub(super) fn look<Q, const TIMED: bool>(
+        &self,
+        hash: u32,
+        key: &Q,
+        now: Time,
+        used: bool,
+    ) -> Option<Option<V>>
     where
         K: Borrow<Q>,
         Q: Eq + ?Sized,
@@ -52,7 +58,7 @@ impl<K, V, P: Policy, C: Cells<K, V>> Shard<K, V, P, C> {
             value.is_some()
         });
         let due = match (slot, &self.deadlines) {
-            (Some(slot), Some(deadlines)) => deadlines.is_due(slot, now),
+            (Some(slot), Some(deadlines)) if TIMED => deadlines.is_due(slot, now),
             _ => false,
         };
         if !self.lock.is_unchanged(sequence) {

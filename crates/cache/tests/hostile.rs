@@ -439,7 +439,7 @@ fn heap_bytes_are_what_the_allocator_saw() {
 #[test]
 fn bytes_do_not_grow_under_keys_that_come_again() {
     fn check<P: Policy>() {
-        let mut cache = Builder::new(1000)
+        let mut cache = Builder::new(500)
             .policy::<P>()
             .time_to_live(Duration::from_secs(1))
             .clock(Manual::default())

@@ -151,6 +151,9 @@ fn evictions_come_in_the_order_of_the_reference() {
 #[test]
 fn weighted_hits_and_evictions_are_those_of_the_reference() {
     fn run<P: Policy>(requests: &[(u64, u64)], bytes: u64) -> (u64, u64, u64) {
+        // libCacheSim's S3-FIFO refuses what is heavier than its small queue. Ours takes whatever
+        // fits (1 % of the bytes then hits .0100 less), so the refusal is done here.
+        let heaviest = if P::NAME == S3Fifo::NAME { bytes / 10 } else { bytes };
         let mut cache = Builder::weighted(bytes, |_: &u64, &size: &u64| size)
             .policy::<P>()
             .stats()
@@ -161,7 +164,7 @@ fn weighted_hits_and_evictions_are_those_of_the_reference() {
             if let Some(size) = cache.get(&key) {
                 hits += 1;
                 hit_bytes += size;
-            } else {
+            } else if size <= heaviest {
                 cache.insert(key, size).ignore();
             }
             assert!(cache.weight() <= bytes);
@@ -198,9 +201,6 @@ fn weighted_hits_and_evictions_are_those_of_the_reference() {
             assert_eq!(got, (hits, bytes, evictions), "{policy} {capacity}");
         }
         let got = got.0 as f64 / requests.len() as f64;
-        // S3-FIFO at 1 %: .0102 below. The reference does not take objects heavier than its small
-        // queue, a tenth of the cache; ours takes whatever fits.
-        let slack = if policy == "S3-FIFO" { 0.0125 } else { 0.01 };
-        assert!(got >= ratio - slack, "{policy} {capacity}: {got}, not {ratio}");
+        assert!(got >= ratio - 0.01, "{policy} {capacity}: {got}, not {ratio}");
     }
 }

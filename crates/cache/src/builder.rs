@@ -27,6 +27,10 @@ pub(crate) type SharedClock = Arc<dyn Clock + Send + Sync>;
 /// use archstone_cache::{Builder, policy::Lru};
 /// use core::time::Duration;
 ///
+/// # #[cfg(not(feature = "std"))]
+/// # fn main() {}
+/// # #[cfg(feature = "std")] // It has the clock.
+/// # fn main() -> Result<(), archstone_cache::BuildError> {
 /// let mut cache = Builder::new(1000)
 ///     .policy::<Lru>()
 ///     .time_to_live(Duration::from_secs(60))
@@ -34,7 +38,8 @@ pub(crate) type SharedClock = Arc<dyn Clock + Send + Sync>;
 ///     .build()?;
 /// cache.insert("a", 1).ignore();
 /// assert_eq!(cache.get("a"), Some(&1));
-/// # Ok::<(), archstone_cache::BuildError>(())
+/// # Ok(())
+/// # }
 /// ```
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder<K, V, P = S3Fifo, S = DefaultHasher, C = Owned<K, V>> {

@@ -26,6 +26,7 @@ macro_rules! areas {
 }
 
 areas! {
+    "cache" => cache,
     "core" => core,
     "ratelimit" => ratelimit,
     "hashring" => hashring,

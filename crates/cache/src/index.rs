@@ -1,0 +1,340 @@
+//! From a hash to the slots that may hold its key: open addressing over cache lines.
+//!
+//! A chunk is one line of 64 bytes: twelve one-byte tags, a count of the entries that wanted to be
+//! here and went on, and twelve `u32` slots, after F14 (Bronson and Shi 2019). A look-up compares
+//! all twelve tags at once in two words, so it touches one line unless the chunk once overflowed;
+//! `hashbrown` would touch two, its tags and its buckets. Any number of chunks will do, not only
+//! a power of two: the hash is spread over them by a multiplication (Lemire 2019), so 9.5 of 12
+//! slots are in use at the capacity, which is 6.7 bytes an entry.
+//!
+//! Every word is an atomic that is read and written relaxed: on the processors we know that costs
+//! what a plain access costs, and it lets readers without the lock look in while a writer is at
+//! work. What they find is checked by whoever calls ([`crate::sync`]).
+//!
+//! Invariants:
+//! 1. A tag is zero if and only if its place is free.
+//! 2. An entry lies in its home chunk or in one behind it, and `passed` of every chunk from its home
+//!    to the one before its own counts it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use archstone_core::shim::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+const PLACES: usize = 12;
+/// Entries a chunk at the capacity, in halves.
+const HALVES_FILLED: usize = 19;
+#[cfg(any(not(target_arch = "x86_64"), test))]
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+/// The tags in the second word; the count is above them.
+const SECOND: u64 = 0xFFFF_FFFF;
+
+#[repr(align(64))]
+struct Chunk {
+    /// Eight tags; four tags and `passed`.
+    words: [AtomicU64; 2],
+    slots: [AtomicU32; PLACES],
+}
+
+/// See the module. A clone looks at the same chunks until the original grows.
+#[derive(Clone)]
+pub(crate) struct Index {
+    chunks: Arc<[Chunk]>,
+}
+
+fn chunks_for(entries: usize) -> usize {
+    (entries.saturating_mul(2) / HALVES_FILLED + 1).min(u32::MAX as usize)
+}
+
+/// Seven bits of the hash, never zero.
+#[inline(always)]
+fn tag_of(hash: u32) -> u64 {
+    u64::from(hash & 0x7F | 0x80)
+}
+
+/// A bit for each of the twelve places whose tag is `tag`. Above a true match there may be false
+/// ones, but only where there is an entry.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+#[inline(always)]
+fn matching(first: u64, second: u64, tag: u64) -> u32 {
+    use core::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
+    // SAFETY: these are SSE2, which every x86-64 has. Twelve instructions, where the portable way
+    // takes thirty.
+    let mask = unsafe {
+        let tags = _mm_set_epi64x(second as i64, first as i64);
+        _mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8(tag as i8)))
+    };
+    mask as u32 & ((1 << PLACES) - 1)
+}
+
+/// The same in two words: a byte of the difference is zero where the tag is the one.
+#[cfg(any(not(target_arch = "x86_64"), test))]
+#[cfg_attr(target_arch = "x86_64", allow(dead_code))]
+#[inline(always)]
+fn matching_portably(first: u64, second: u64, tag: u64) -> u32 {
+    let zeros = |word: u64| {
+        let difference = word ^ (tag * LOW_BITS);
+        let high = difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS;
+        // The eight high bits gathered in the top byte.
+        ((high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
+    };
+    (zeros(first) | zeros(second & SECOND) << 8) & ((1 << PLACES) - 1)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use matching_portably as matching;
+
+impl Chunk {
+    fn new() -> Self {
+        Self {
+            words: [AtomicU64::new(0), AtomicU64::new(0)],
+            slots: core::array::from_fn(|_| AtomicU32::new(0)),
+        }
+    }
+
+    fn passed(&self) -> u64 {
+        self.words[1].load(Relaxed) >> 32
+    }
+
+    fn set_tag(&self, place: usize, tag: u64) {
+        let (word, shift) = (&self.words[place / 8], place % 8 * 8);
+        let others = word.load(Relaxed) & !(0xFF << shift);
+        word.store(others | tag << shift, Relaxed);
+    }
+
+    fn tag(&self, place: usize) -> u64 {
+        self.words[place / 8].load(Relaxed) >> (place % 8 * 8) & 0xFF
+    }
+
+    fn add_passed(&self, more: i64) {
+        let word = self.words[1].load(Relaxed);
+        self.words[1].store(word.wrapping_add((more as u64) << 32), Relaxed);
+    }
+
+    fn free_place(&self) -> Option<usize> {
+        let first = !self.words[0].load(Relaxed) & HIGH_BITS;
+        if first != 0 {
+            return Some(first.trailing_zeros() as usize / 8);
+        }
+        let second = !self.words[1].load(Relaxed) & HIGH_BITS & SECOND;
+        (second != 0).then(|| 8 + second.trailing_zeros() as usize / 8)
+    }
+}
+
+impl Index {
+    /// Room for `entries` until it has to grow.
+    pub(crate) fn new(entries: usize) -> Self {
+        let chunks: Vec<Chunk> = (0..chunks_for(entries)).map(|_| Chunk::new()).collect();
+        Self { chunks: chunks.into() }
+    }
+
+    /// The heap it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val::<[Chunk]>(&self.chunks)
+    }
+
+    #[inline(always)]
+    fn home(&self, hash: u32) -> usize {
+        ((u64::from(hash) * self.chunks.len() as u64) >> 32) as usize
+    }
+
+    #[inline(always)]
+    fn after(&self, at: usize) -> usize {
+        if at + 1 == self.chunks.len() { 0 } else { at + 1 }
+    }
+
+    /// The first slot of an entry with this tag for which `is_it` says yes.
+    #[inline(always)]
+    pub(crate) fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        let tag = tag_of(hash);
+        let mut at = self.home(hash);
+        // Bounded, because a reader without the lock may meet counts that never agree.
+        for _ in 0..self.chunks.len() {
+            let chunk = &self.chunks[at];
+            let second = chunk.words[1].load(Relaxed);
+            let mut matches = matching(chunk.words[0].load(Relaxed), second, tag);
+            while matches != 0 {
+                let place = matches.trailing_zeros() as usize;
+                let slot = chunk.slots[place].load(Relaxed);
+                if is_it(slot) {
+                    return Some(slot);
+                }
+                matches &= matches - 1;
+            }
+            if second >> 32 == 0 {
+                return None;
+            }
+            at = self.after(at);
+        }
+        None
+    }
+
+    /// Adds an entry. The caller has seen to it that there is room: fewer entries than it was made
+    /// for.
+    pub(crate) fn insert(&self, hash: u32, slot: u32) {
+        let mut at = self.home(hash);
+        loop {
+            let chunk = &self.chunks[at];
+            if let Some(place) = chunk.free_place() {
+                chunk.slots[place].store(slot, Relaxed);
+                chunk.set_tag(place, tag_of(hash));
+                return;
+            }
+            chunk.add_passed(1);
+            at = self.after(at);
+        }
+    }
+
+    /// Removes the entry of `slot`; says whether it was there.
+    pub(crate) fn remove(&self, hash: u32, slot: u32) -> bool {
+        let home = self.home(hash);
+        let mut at = home;
+        loop {
+            let chunk = &self.chunks[at];
+            let [first, second] = [0, 1].map(|word| chunk.words[word].load(Relaxed));
+            let mut matches = matching(first, second, tag_of(hash));
+            let mut place = None;
+            while matches != 0 {
+                let candidate = matches.trailing_zeros() as usize;
+                if chunk.slots[candidate].load(Relaxed) == slot {
+                    place = Some(candidate);
+                    break;
+                }
+                matches &= matches - 1;
+            }
+            if let Some(place) = place {
+                chunk.set_tag(place, 0);
+                break;
+            }
+            at = self.after(at);
+            if chunk.passed() == 0 || at == home {
+                return false;
+            }
+        }
+        let mut back = home;
+        while back != at {
+            self.chunks[back].add_passed(-1);
+            back = self.after(back);
+        }
+        true
+    }
+
+    /// Starts anew with room for `entries`.
+    pub(crate) fn replace(&mut self, entries: usize, all: impl Iterator<Item = (u32, u32)>) {
+        let fresh = Self::new(entries);
+        all.for_each(|(hash, slot)| fresh.insert(hash, slot));
+        *self = fresh;
+    }
+
+    /// Places to iterate over with [`Index::at`].
+    pub(crate) fn places(&self) -> usize {
+        self.chunks.len() * PLACES
+    }
+
+    /// The slot at a place, if there is an entry.
+    pub(crate) fn at(&self, place: usize) -> Option<u32> {
+        let chunk = &self.chunks[place / PLACES];
+        (chunk.tag(place % PLACES) != 0).then(|| chunk.slots[place % PLACES].load(Relaxed))
+    }
+
+    /// The slots of all entries, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.places()).filter_map(|place| self.at(place))
+    }
+
+    /// Checks invariant 2 for entries with these hashes.
+    pub(crate) fn validate(&self, hash_of: impl Fn(u32) -> u32) {
+        let mut passed: Vec<u64> = self.chunks.iter().map(Chunk::passed).collect();
+        for place in 0..self.places() {
+            let Some(slot) = self.at(place) else { continue };
+            let hash = hash_of(slot);
+            assert_eq!(self.chunks[place / PLACES].tag(place % PLACES), tag_of(hash), "a tag");
+            let mut at = self.home(hash);
+            while at != place / PLACES {
+                assert!(passed[at] > 0, "an entry passed chunk {at} uncounted");
+                passed[at] -= 1;
+                at = self.after(at);
+            }
+        }
+        assert!(passed.iter().all(|&count| count == 0), "a chunk counts entries that are gone");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archstone_core::hash::mix;
+    use std::collections::HashMap;
+    use std::vec::Vec;
+
+    fn hashes(n: u32) -> Vec<u32> {
+        (0..n).map(|i| mix(u64::from(i)) as u32).collect()
+    }
+
+    #[test]
+    fn agrees_with_a_map_over_inserts_and_removals_also_when_chunks_overflow() {
+        // One chunk home for all of them is the worst case: every entry passes every chunk.
+        for spread in [hashes(200), (0..200).map(|i| i & 0x7F).collect()] {
+            let index = Index::new(200);
+            let mut model = HashMap::new();
+            for step in 0..4000_u64 {
+                let slot = mix(step) as u32 % 200;
+                let hash = spread[slot as usize];
+                if model.remove(&slot).is_some() {
+                    assert!(index.remove(hash, slot));
+                } else {
+                    assert!(!index.remove(hash, slot));
+                    index.insert(hash, slot);
+                    model.insert(slot, hash);
+                }
+                assert_eq!(index.find(hash, |s| s == slot).is_some(), model.contains_key(&slot));
+                index.validate(|slot| spread[slot as usize]);
+            }
+            assert_eq!(index.iter().count(), model.len());
+        }
+    }
+
+    #[test]
+    fn both_ways_to_match_find_the_same() {
+        for step in 0..100_000_u64 {
+            let byte = |i: u64| match mix(step * 16 + i) {
+                r if r % 3 == 0 => 0,
+                r => r >> 8 & 3 | 0x80,
+            };
+            let word = |from: u64| (0..8).map(|i| byte(from + i) << (8 * i)).sum::<u64>();
+            let (first, second, tag) = (word(0), word(8), mix(step) & 3 | 0x80);
+            let (fast, portable) =
+                (matching(first, second, tag), matching_portably(first, second, tag));
+            assert_eq!(fast & portable, fast, "a match is lost");
+            assert_eq!(fast == 0, portable == 0);
+            let occupied = matching_portably(!first & HIGH_BITS, !second & HIGH_BITS, 0x80);
+            assert_eq!(portable & occupied, 0, "a match where nothing is");
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_one_line() {
+        if size_of::<AtomicU64>() == 8 {
+            assert_eq!((size_of::<Chunk>(), align_of::<Chunk>()), (64, 64));
+        }
+    }
+
+    #[test]
+    fn a_look_up_for_a_hash_that_is_not_there_asks_for_almost_no_slot() {
+        let index = Index::new(100_000);
+        let all = hashes(200_000);
+        (0..100_000).for_each(|slot| index.insert(all[slot as usize], slot));
+        let mut asked = 0;
+        for &hash in &all[100_000..] {
+            assert_eq!(
+                index.find(hash, |_| {
+                    asked += 1;
+                    false
+                }),
+                None
+            );
+        }
+        assert!(asked < 15_000, "{asked} false matches in 100,000 look-ups");
+    }
+}

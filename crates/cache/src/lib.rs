@@ -1,0 +1,61 @@
+//! Caches that hold at most their capacity at every instant, by the policy you choose.
+//!
+//! ```
+//! use archstone_cache::unsync::Cache;
+//!
+//! let mut cache = Cache::new(1000);
+//! cache.insert("ann", 36).ignore();
+//! assert_eq!(cache.get("ann"), Some(&36));
+//! ```
+//!
+//! | you have | take |
+//! |---|---|
+//! | one owner | [`unsync::Cache`] |
+//! | threads | [`sync::Cache`] |
+//! | threads, and keys and values that are plain words | [`sync::Cache`] by [`Builder::lock_free`] |
+//! | entries of different weight, expiry, a listener, pins, statistics | [`Builder`] |
+//! | a question of which policy | [`policy`] |
+//!
+//! Time is [`Time`], read from a [`Clock`] only where entries expire; each verb that reads it has a
+//! twin `verb_at(.., now)`. Nothing starts a thread: what has expired is never returned, and is
+//! removed by insertions, four looks each, and by `maintain(budget)`, which any timer may call at
+//! `next_deadline()`.
+//!
+//! # Features
+//! `std` (default): [`Monotonic`] as the clock, randomly seeded hashing, shards by the number of
+//! processors. Without it: `no_std` + `alloc`. No feature changes what a cache holds.
+#![no_std]
+#![deny(missing_docs)]
+
+extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+mod builder;
+mod cells;
+mod index;
+mod lifetime;
+mod links;
+mod outcome;
+pub mod policy;
+mod stats;
+mod store;
+pub mod sync;
+mod table;
+pub mod unsync;
+mod wheel;
+
+#[cfg(feature = "std")]
+pub use archstone_core::Monotonic;
+pub use archstone_core::{Clock, Manual, Time};
+pub use builder::{Builder, DefaultHasher};
+pub use cells::{Cells, Owned, Plain, Word, Words};
+pub use outcome::{BuildError, Cause, Insert, Reject};
+pub use policy::Policy;
+pub use stats::Stats;
+
+/// The snippets of README.md and COMPARE.md compile and run.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../COMPARE.md")]
+struct Snippets;

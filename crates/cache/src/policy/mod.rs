@@ -1,0 +1,209 @@
+//! Who leaves when there is no room: eviction policies, a file each, behind one trait.
+//!
+//! | policy | keeps | a hit costs | scans | take it when |
+//! |---|---|---|---|---|
+//! | [`S3Fifo`] | what was used twice soon after it came | a byte, nothing once set | harmless | in doubt |
+//! | [`Sieve`] | what was used since the hand last came by | a byte, nothing once set | pass by | web objects; simplest of the good ones |
+//! | [`Clock`] | the same, in order of insertion | a byte, nothing once set | flush it | near LRU without its cost |
+//! | [`Lru`] | the most recently used | relinking | flush it | use follows recency |
+//! | [`Lfu`] | the most often used | relinking | harmless | popularity that never changes |
+//! | [`Fifo`] | the most recently inserted | nothing | flush it | order of arrival is the point |
+//!
+//! All verbs are O(1) (amortised over insertions where a hand moves).
+
+mod clock;
+mod fifo;
+mod ghost;
+mod lfu;
+mod lru;
+mod s3fifo;
+mod sieve;
+
+pub use clock::Clock;
+pub use fifo::Fifo;
+pub use lfu::Lfu;
+pub use lru::Lru;
+pub use s3fifo::S3Fifo;
+pub use sieve::Sieve;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use archstone_core::shim::atomic::{AtomicU8, Ordering::Relaxed};
+
+/// What a policy may know of a slot: 32 bits of its key's hash, and what it weighs.
+///
+/// Slots are small numbers, used again after their entry is gone.
+#[derive(Debug)]
+pub struct Slots {
+    hashes: Vec<u32>,
+    /// Empty where every entry weighs one.
+    units: Vec<u64>,
+    weighted: bool,
+}
+
+impl Slots {
+    pub(crate) fn new(weighted: bool) -> Self {
+        Self { hashes: Vec::new(), units: Vec::new(), weighted }
+    }
+
+    pub(crate) fn reserve(&mut self, slots: usize) {
+        let more = slots.saturating_sub(self.hashes.len());
+        self.hashes.reserve_exact(more);
+        self.hashes.resize(slots, 0);
+        if self.weighted {
+            self.units.reserve_exact(more);
+            self.units.resize(slots, 0);
+        }
+    }
+
+    pub(crate) fn set(&mut self, slot: u32, hash: u32, units: u64) {
+        self.hashes[slot as usize] = hash;
+        if self.weighted {
+            self.units[slot as usize] = units;
+        }
+    }
+
+    /// 32 bits of the hash of the key.
+    #[inline(always)]
+    #[must_use]
+    pub fn hash(&self, slot: u32) -> u32 {
+        self.hashes[slot as usize]
+    }
+
+    /// What the entry weighs; one where nothing is weighed.
+    #[inline(always)]
+    #[must_use]
+    pub fn units(&self, slot: u32) -> u64 {
+        if self.weighted { self.units[slot as usize] } else { 1 }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.hashes.capacity() * 4 + self.units.capacity() * 8
+    }
+}
+
+/// An eviction policy.
+///
+/// It orders slots; it never sees keys or values and never decides whether there is room. A slot is
+/// *in* the policy from [`insert`](Policy::insert) until [`remove`](Policy::remove) or until
+/// [`evict`](Policy::evict) names it. Pinned entries are taken out while they are pinned, so a
+/// policy never meets one.
+///
+/// # Duties of the caller
+/// - `reserve(n)` comes before any slot of `n` or above it does.
+/// - `insert` names slots that are not in the policy; `hit`, `touch` and `remove` such that are.
+///   (`touch` beside a writer may name one that has just left: it must do no more than note a use.)
+/// - What `slots` says of a slot does not change while it is in the policy.
+///
+/// # Duties of the policy
+/// - `evict` names a slot that is in it, which then no longer is; `None` only if it is empty. A slot
+///   that was not in it is a mistake that the cache finds: it panics, and its entries stay whole.
+/// - Equal calls give equal answers: no clock, no randomness but from a fixed seed.
+///
+/// [`Lru`] is the shortest to read.
+pub trait Policy: Send + 'static {
+    /// What it is called in tables.
+    const NAME: &'static str;
+    /// Whether a hit needs no more than [`touch`](Policy::touch), so that readers without the lock
+    /// can note it.
+    const SHARED_HIT: bool;
+    /// What [`touch`](Policy::touch) writes to.
+    type View: Clone + Send + Sync + 'static;
+
+    /// An empty policy for a cache of `limit` units.
+    fn new(limit: u64) -> Self;
+    /// Makes room for slots below `slots`.
+    fn reserve(&mut self, slots: usize);
+    /// The limit has changed.
+    fn set_limit(&mut self, limit: u64);
+    /// A new entry.
+    fn insert(&mut self, slot: u32, slots: &Slots);
+    /// An entry was used.
+    fn hit(&mut self, slot: u32, slots: &Slots);
+    /// The part of the state that [`touch`](Policy::touch) writes to; fetched anew after `reserve`.
+    fn view(&self) -> Self::View;
+    /// An entry was used; only for policies with [`SHARED_HIT`](Policy::SHARED_HIT).
+    fn touch(view: &Self::View, slot: u32);
+    /// Names the entry to evict, and forgets it.
+    fn evict(&mut self, slots: &Slots) -> Option<u32>;
+    /// An entry leaves for another reason: removed, expired, pinned.
+    fn remove(&mut self, slot: u32, slots: &Slots);
+    /// Every slot in it, the one that would be evicted first (if none were used again) first, as
+    /// far as that can be told cheaply. Panics if links disagree: `validate` of the caches calls it.
+    fn for_each(&self, each: &mut dyn FnMut(u32));
+    /// Forgets everything.
+    fn clear(&mut self);
+    /// Heap bytes.
+    fn bytes(&self) -> usize;
+}
+
+/// A byte a slot that readers may write: how often it was used, up to a few.
+#[derive(Clone, Debug)]
+pub(crate) struct Marks(Arc<[AtomicU8]>);
+
+impl Marks {
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    pub(crate) fn reserve(&mut self, slots: usize) {
+        if slots > self.0.len() {
+            let old = &self.0;
+            let fresh: Vec<AtomicU8> = (0..slots)
+                .map(|slot| AtomicU8::new(old.get(slot).map_or(0, |mark| mark.load(Relaxed))))
+                .collect();
+            self.0 = fresh.into();
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self, slot: u32) -> u8 {
+        self.0[slot as usize].load(Relaxed)
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&self, slot: u32, mark: u8) {
+        self.0[slot as usize].store(mark, Relaxed);
+    }
+
+    /// Counts a use up to `most`, in the low bits. Stores nothing once it is there. Two at once may
+    /// count as one.
+    #[inline(always)]
+    pub(crate) fn count(&self, slot: u32, most: u8) {
+        // A reader may come with a slot of a larger, newer array than its own.
+        let Some(mark) = self.0.get(slot as usize) else { return };
+        let seen = mark.load(Relaxed);
+        if seen < most {
+            mark.store(seen + 1, Relaxed);
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// A bit a slot, the policy's own.
+#[derive(Debug, Default)]
+pub(crate) struct Bits(Vec<u64>);
+
+impl Bits {
+    pub(crate) fn reserve(&mut self, slots: usize) {
+        let words = slots.div_ceil(64);
+        self.0.reserve_exact(words.saturating_sub(self.0.len()));
+        self.0.resize(words.max(self.0.len()), 0);
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.capacity() * 8
+    }
+
+    pub(crate) fn get(&self, slot: u32) -> bool {
+        self.0[slot as usize / 64] >> (slot % 64) & 1 != 0
+    }
+
+    pub(crate) fn set(&mut self, slot: u32, bit: bool) {
+        let word = &mut self.0[slot as usize / 64];
+        *word = *word & !(1 << (slot % 64)) | u64::from(bit) << (slot % 64);
+    }
+}

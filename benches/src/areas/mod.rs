@@ -30,6 +30,7 @@ areas! {
     "ratelimit" => ratelimit,
     "hashring" => hashring,
     "sketch" => sketch,
+    "geo" => geo,
 }
 
 /// The rows of one crate against its peers.

@@ -1,0 +1,27 @@
+//! Geography: exact geometry on sphere and ellipsoid, an index of places, live objects and fences.
+#![no_std]
+#![deny(missing_docs)]
+
+extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+mod bounds;
+mod cell;
+mod coord;
+mod cube;
+pub mod geohash;
+pub mod index;
+mod math;
+mod metric;
+pub mod redis;
+mod sphere;
+mod vector;
+
+pub use bounds::LatLngBox;
+pub use cell::{CellError, CellId};
+pub use coord::{CoordError, LatLng, Meters};
+pub use geohash::{Direction, Geohash, GeohashError};
+pub use index::{Hit, Near, PlaceIndex, View};
+pub use metric::Metric;
+pub use sphere::Sphere;

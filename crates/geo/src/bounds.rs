@@ -160,7 +160,7 @@ impl LatLngBox {
             // From a's west to b's east, if that contains both.
             let candidate = Self { south, north, west: a.west, east: b.east };
             let holds = |c: &Self| candidate.has_longitude(c.west) && candidate.has_longitude(c.east) && c.width() <= candidate.width();
-            (holds(a) && holds(b)).then_some(candidate)
+            (holds(self) && holds(other)).then_some(candidate)
         };
         let all = [spans(self, self), spans(other, other), spans(self, other), spans(other, self)];
         all.into_iter().flatten().min_by(|a, b| a.width().total_cmp(&b.width())).unwrap_or(Self { south, north, west: -180.0, east: 180.0 })

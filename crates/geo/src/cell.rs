@@ -6,7 +6,7 @@ use core::str::FromStr;
 
 use crate::coord::LatLng;
 use crate::math;
-use crate::sphere::{position, unit};
+use crate::sphere::position;
 use crate::vector::V3;
 
 /// Leaf cells along an edge of a face.
@@ -44,7 +44,10 @@ impl CellId {
     /// The leaf that `at` is in.
     #[must_use]
     pub fn from_lat_lng(at: LatLng) -> Self {
-        Self::from_unit(unit(at))
+        // As S2 computes it, in radians: at 180 east the sine is not zero, and that decides the side.
+        let (lat, lng) = (at.lat() * math::RADIANS, at.lng() * math::RADIANS);
+        let across = libm::cos(lat);
+        Self::from_unit([libm::cos(lng) * across, libm::sin(lng) * across, libm::sin(lat)])
     }
 
     /// The leaf of a unit vector.

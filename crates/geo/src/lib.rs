@@ -16,6 +16,9 @@ mod math;
 mod metric;
 pub mod redis;
 mod sphere;
+mod local;
+mod vincenty;
+mod wgs84;
 mod vector;
 
 pub use bounds::LatLngBox;
@@ -24,4 +27,7 @@ pub use coord::{CoordError, LatLng, Meters};
 pub use geohash::{Direction, Geohash, GeohashError};
 pub use index::{Hit, Near, PlaceIndex, View};
 pub use metric::Metric;
+pub use local::Local;
 pub use sphere::Sphere;
+pub use vincenty::{VincentyError, vincenty};
+pub use wgs84::{Direct, GeodesicLine, Inverse, Wgs84};

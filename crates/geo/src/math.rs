@@ -10,7 +10,7 @@ use core::f64::consts::PI;
 pub(crate) const RADIANS: f64 = PI / 180.0;
 pub(crate) const DEGREES: f64 = 180.0 / PI;
 
-pub(crate) use libm::{asinh, atan, atan2, exp, log, sinh};
+pub(crate) use libm::{asinh, atan, atan2};
 
 /// The correctly rounded square root.
 #[inline(always)]

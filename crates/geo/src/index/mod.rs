@@ -134,7 +134,9 @@ impl<T> fmt::Debug for PlaceIndex<T> {
 /// `items[order[0]], items[order[1]], ...`, each moved once.
 fn permuted<T>(items: Vec<T>, order: Vec<u32>) -> Vec<T> {
     let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|from| items[from as usize].take()).collect()
+    let mut out = Vec::with_capacity(items.len()); // not collected in place, which would keep the larger block
+    out.extend(order.into_iter().filter_map(|from| items[from as usize].take()));
+    out
 }
 
 /// Where the items of a tree are.

@@ -230,6 +230,18 @@ impl CellId {
         (0..8).filter(move |&i| all[i] != self && (i == 0 || all[i] != all[i - 1])).map(move |i| all[i])
     }
 
+    /// This cell and the three others at the corner that `leaf` in it is nearest to.
+    pub(crate) fn around_corner(self, leaf: Self) -> alloc::vec::Vec<Self> {
+        let (_, i, j) = self.face_ij();
+        let (_, leaf_i, leaf_j) = leaf.face_ij();
+        let side = |leaf: u32, cell: u32| if leaf - cell < self.edge() / 2 { -1 } else { 1 };
+        let (di, dj) = (side(leaf_i, i), side(leaf_j, j));
+        let mut all = alloc::vec![self, self.step(di, 0), self.step(0, dj), self.step(di, dj)];
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// The cell `di`, `dj` edges away, over the edge of the face if need be.
     fn step(self, di: i64, dj: i64) -> Self {
         let (face, i, j) = self.face_ij();

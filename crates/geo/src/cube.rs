@@ -56,13 +56,6 @@ pub(crate) fn squared(a: Cube, b: Cube) -> f32 {
     x * x + y * y + z * z
 }
 
-/// The distance, exact but for the root's last digit.
-pub(crate) fn distance(a: Cube, b: Cube) -> f64 {
-    let d = |i: usize| f64::from(a[i]) - f64::from(b[i]);
-    let (x, y, z) = (d(0), d(1), d(2));
-    math::sqrt(x * x + y * y + z * z)
-}
-
 /// Boxes of grid points: the least and the most of each coordinate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct CubeBox {

@@ -542,7 +542,6 @@ pub struct GeodesicLine {
     om1: [f64; 2],
     a1: f64,
     b11: f64,
-    c1: Series,
     c1p: Series,
     a3: f64,
     b31: f64,
@@ -578,7 +577,6 @@ impl GeodesicLine {
             c1p: c1p(e),
             a3: F * a3(e) * sin_a0,
             b31: sines(&c3, s, c),
-            c1,
             c3,
             tau1: [s * cos_t + c * sin_t, c * cos_t - s * sin_t],
         }

@@ -16,7 +16,6 @@ use crate::math;
 use crate::sphere::Sphere;
 
 pub use near::{Hit, Near, NearestFirst};
-pub(crate) use search::{Nearest, limits};
 pub(crate) use tree::Tree;
 use tree::{GROUP, MAX_LEVELS, Node};
 pub use view::View;

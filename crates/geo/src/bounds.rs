@@ -134,7 +134,11 @@ impl LatLngBox {
     /// Whether `lng` lies between its meridians. 180 and -180 are the same one.
     pub(crate) fn has_longitude(&self, lng: f64) -> bool {
         let within = |lng: f64| {
-            if self.west <= self.east { self.west <= lng && lng <= self.east } else { self.west <= lng || lng <= self.east }
+            if self.west <= self.east {
+                self.west <= lng && lng <= self.east
+            } else {
+                self.west <= lng || lng <= self.east
+            }
         };
         within(lng) || (lng.abs() == 180.0 && within(-lng))
     }
@@ -145,11 +149,15 @@ impl LatLngBox {
         if self.north < other.south || other.north < self.south {
             return false;
         }
-        let pole = |lat: f64| self.south <= lat && lat <= self.north && other.south <= lat && lat <= other.north;
+        let pole = |lat: f64| {
+            self.south <= lat && lat <= self.north && other.south <= lat && lat <= other.north
+        };
         if pole(90.0) || pole(-90.0) {
             return true;
         }
-        self.has_longitude(other.west) || self.has_longitude(other.east) || other.has_longitude(self.west)
+        self.has_longitude(other.west)
+            || self.has_longitude(other.east)
+            || other.has_longitude(self.west)
     }
 
     /// The smallest box with both; of the two ways round, the narrower.
@@ -159,11 +167,20 @@ impl LatLngBox {
         let spans = |a: &Self, b: &Self| {
             // From a's west to b's east, if that contains both.
             let candidate = Self { south, north, west: a.west, east: b.east };
-            let holds = |c: &Self| candidate.has_longitude(c.west) && candidate.has_longitude(c.east) && c.width() <= candidate.width();
+            let holds = |c: &Self| {
+                candidate.has_longitude(c.west)
+                    && candidate.has_longitude(c.east)
+                    && c.width() <= candidate.width()
+            };
             (holds(self) && holds(other)).then_some(candidate)
         };
         let all = [spans(self, self), spans(other, other), spans(self, other), spans(other, self)];
-        all.into_iter().flatten().min_by(|a, b| a.width().total_cmp(&b.width())).unwrap_or(Self { south, north, west: -180.0, east: 180.0 })
+        all.into_iter().flatten().min_by(|a, b| a.width().total_cmp(&b.width())).unwrap_or(Self {
+            south,
+            north,
+            west: -180.0,
+            east: 180.0,
+        })
     }
 
     /// Its area on the mean sphere, in square metres.

@@ -117,8 +117,8 @@ impl CellId {
         if level > self.level() {
             return None;
         }
-        let lsb = 1 << (2 * (30 - level as u32));
-        Some(Self::raw(self.to_u64() & (lsb as u64).wrapping_neg() | lsb))
+        let lsb = 1_u64 << (2 * (30 - level as u32));
+        Some(Self::raw(self.to_u64() & lsb.wrapping_neg() | lsb))
     }
 
     /// The four cells in this one, along the curve; `None` for a leaf.
@@ -129,7 +129,12 @@ impl CellId {
             return None;
         }
         let first = self.to_u64() - 3 * quarter;
-        Some([Self::raw(first), Self::raw(first + 2 * quarter), Self::raw(first + 4 * quarter), Self::raw(first + 6 * quarter)])
+        Some([
+            Self::raw(first),
+            Self::raw(first + 2 * quarter),
+            Self::raw(first + 4 * quarter),
+            Self::raw(first + 6 * quarter),
+        ])
     }
 
     /// The first and the last leaf in it.
@@ -227,7 +232,9 @@ impl CellId {
             *cell = self.step(di, dj);
         }
         all.sort_unstable();
-        (0..8).filter(move |&i| all[i] != self && (i == 0 || all[i] != all[i - 1])).map(move |i| all[i])
+        (0..8)
+            .filter(move |&i| all[i] != self && (i == 0 || all[i] != all[i - 1]))
+            .map(move |i| all[i])
     }
 
     /// This cell and the three others at the corner that `leaf` in it is nearest to.
@@ -422,7 +429,9 @@ impl fmt::Display for CellError {
             Self::Face { face } => write!(f, "face {face}, it may be 0 to 5"),
             Self::Id { id } => write!(f, "{id:#018x} is no cell's id"),
             Self::Length { len } => write!(f, "a token of {len} characters, it may be 1 to 16"),
-            Self::Character { offset, byte } => write!(f, "byte {byte:#04x} at {offset} is no hexadecimal digit"),
+            Self::Character { offset, byte } => {
+                write!(f, "byte {byte:#04x} at {offset} is no hexadecimal digit")
+            }
         }
     }
 }

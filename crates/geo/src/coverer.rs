@@ -143,7 +143,12 @@ impl Coverer {
     /// At most `max_cells` cells (at least 1) of any level.
     #[must_use]
     pub const fn new(max_cells: usize) -> Self {
-        Self { max_cells: if max_cells == 0 { 1 } else { max_cells }, min_level: 0, max_level: u8::MAX, mode: Mode::Covering }
+        Self {
+            max_cells: if max_cells == 0 { 1 } else { max_cells },
+            min_level: 0,
+            max_level: u8::MAX,
+            mode: Mode::Covering,
+        }
     }
 
     /// No cell coarser than this.
@@ -171,7 +176,14 @@ impl Coverer {
         let finest = self.max_level.min(G::FINEST);
         let coarsest = self.min_level.min(finest);
         let radius = bounds.radius().0 / Sphere::EARTH.radius();
-        let mut work = Work { coverer: self, region, finest, coarsest, queue: BinaryHeap::new(), out: Vec::new() };
+        let mut work = Work {
+            coverer: self,
+            region,
+            finest,
+            coarsest,
+            queue: BinaryHeap::new(),
+            out: Vec::new(),
+        };
         for cell in G::start(bounds.center(), radius, finest) {
             if let Some(candidate) = work.candidate(cell) {
                 work.add(candidate);
@@ -186,7 +198,9 @@ impl Coverer {
                     break;
                 }
             }
-            let room = work.out.len() + next.parts.len() + if self.mode == Mode::Interior { 0 } else { work.queue.len() };
+            let room = work.out.len()
+                + next.parts.len()
+                + if self.mode == Mode::Interior { 0 } else { work.queue.len() };
             let depth = next.cell.depth();
             if depth < coarsest || next.parts.len() == 1 || room <= self.max_cells {
                 for (cell, relation) in next.parts {
@@ -223,9 +237,15 @@ struct Candidate<G> {
 }
 
 impl<G: Grid> Candidate<G> {
-    fn rank(&self) -> (core::cmp::Reverse<u8>, core::cmp::Reverse<usize>, core::cmp::Reverse<usize>) {
+    fn rank(
+        &self,
+    ) -> (core::cmp::Reverse<u8>, core::cmp::Reverse<usize>, core::cmp::Reverse<usize>) {
         let certain = self.parts.iter().filter(|part| part.1 == Relation::Contains).count();
-        (core::cmp::Reverse(self.cell.depth()), core::cmp::Reverse(self.parts.len()), core::cmp::Reverse(certain))
+        (
+            core::cmp::Reverse(self.cell.depth()),
+            core::cmp::Reverse(self.parts.len()),
+            core::cmp::Reverse(certain),
+        )
     }
 }
 
@@ -263,7 +283,9 @@ impl<G: Grid, R: Region> Work<'_, G, R> {
     /// A cell whose relation is known; `None` if it has no part in the answer.
     fn known(&self, cell: G, relation: Relation) -> Option<Candidate<G>> {
         let mode = self.coverer.mode;
-        if relation == Relation::Disjoint || (mode == Mode::Border && relation == Relation::Contains) {
+        if relation == Relation::Disjoint
+            || (mode == Mode::Border && relation == Relation::Contains)
+        {
             return None;
         }
         let depth = cell.depth();
@@ -274,8 +296,13 @@ impl<G: Grid, R: Region> Work<'_, G, R> {
         }
         let mut parts = Vec::with_capacity(4);
         cell.parts(|part| {
-            let relation = if relation == Relation::Contains { relation } else { self.region.relation(&part.into()) };
-            let wanted = relation != Relation::Disjoint && !(mode == Mode::Border && relation == Relation::Contains);
+            let relation = if relation == Relation::Contains {
+                relation
+            } else {
+                self.region.relation(&part.into())
+            };
+            let wanted = relation != Relation::Disjoint
+                && !(mode == Mode::Border && relation == Relation::Contains);
             if wanted {
                 parts.push((part, relation));
             }

@@ -4,6 +4,8 @@
 //! differences, four or eight at a time in `f32`. What the filter cannot decide, within
 //! [`SLACK`] of a limit, is decided by the metric on the positions themselves.
 
+#![allow(clippy::needless_range_loop, reason = "an axis runs over several arrays at once")]
+
 use crate::coord::LatLng;
 use crate::math;
 use crate::sphere::unit;

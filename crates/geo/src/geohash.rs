@@ -83,7 +83,8 @@ pub enum Direction {
 
 impl Direction {
     /// All eight, clockwise from north.
-    pub const ALL: [Self; 8] = [Self::N, Self::NE, Self::E, Self::SE, Self::S, Self::SW, Self::W, Self::NW];
+    pub const ALL: [Self; 8] =
+        [Self::N, Self::NE, Self::E, Self::SE, Self::S, Self::SW, Self::W, Self::NW];
 
     /// The way back.
     #[must_use]
@@ -205,14 +206,21 @@ impl Geohash {
     /// The cell one character shorter, `None` at length 1.
     #[must_use]
     pub const fn parent(self) -> Option<Self> {
-        if self.len == 1 { None } else { Some(Self { bits: self.bits & mask(self.len - 1), len: self.len - 1 }) }
+        if self.len == 1 {
+            None
+        } else {
+            Some(Self { bits: self.bits & mask(self.len - 1), len: self.len - 1 })
+        }
     }
 
     /// The 32 cells one character longer, in order; none at length 12.
     pub fn children(self) -> impl ExactSizeIterator<Item = Self> {
         let len = self.len + 1;
         let count = if len > Self::MAX_LEN { 0 } else { 32 };
-        (0..count).map(move |i: u32| Self { bits: self.bits | u64::from(i) << (64 - 5 * u32::from(len)), len })
+        (0..count).map(move |i: u32| Self {
+            bits: self.bits | u64::from(i) << (64 - 5 * u32::from(len)),
+            len,
+        })
     }
 
     /// The cell of the same length next to this one; `None` beyond a pole. East of 180 is -180.
@@ -245,7 +253,16 @@ impl Geohash {
         let south = lat.wrapping_sub(lat_one) & lat_mask & used;
         let east = (lng | !lng_mask).wrapping_add(lng_one) & lng_mask & used;
         let west = lng.wrapping_sub(lng_one) & lng_mask & used;
-        let around = [lng | north, east | north, east | lat, east | south, lng | south, west | south, west | lat, west | north];
+        let around = [
+            lng | north,
+            east | north,
+            east | lat,
+            east | south,
+            lng | south,
+            west | south,
+            west | lat,
+            west | north,
+        ];
         Neighbors { around, len: self.len, north: north != 0, south: lat != 0 }
     }
 }
@@ -271,7 +288,11 @@ impl Neighbors {
             -1 => self.south,
             _ => true,
         };
-        if there { Some(Geohash { bits: self.around[direction as usize], len: self.len }) } else { None }
+        if there {
+            Some(Geohash { bits: self.around[direction as usize], len: self.len })
+        } else {
+            None
+        }
     }
 
     /// Those that there are, clockwise from north.
@@ -435,7 +456,9 @@ impl fmt::Display for GeohashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { len } => write!(f, "a geohash of {len} characters, it may be 1 to 12"),
-            Self::Character { offset, byte } => write!(f, "byte {byte:#04x} at {offset} is not of the geohash alphabet"),
+            Self::Character { offset, byte } => {
+                write!(f, "byte {byte:#04x} at {offset} is not of the geohash alphabet")
+            }
         }
     }
 }

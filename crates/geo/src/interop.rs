@@ -128,7 +128,9 @@ mod with_geo_types {
     impl TryFrom<&geo_types::Polygon<f64>> for Polygon {
         type Error = FromPlane;
         fn try_from(polygon: &geo_types::Polygon<f64>) -> Result<Self, FromPlane> {
-            let ring = |line: &geo_types::LineString<f64>| line.0.iter().map(|c| LatLng::try_from(*c)).collect::<Result<Vec<_>, _>>();
+            let ring = |line: &geo_types::LineString<f64>| {
+                line.0.iter().map(|c| LatLng::try_from(*c)).collect::<Result<Vec<_>, _>>()
+            };
             let rings = core::iter::once(polygon.exterior()).chain(polygon.interiors()).map(ring);
             let rings = rings.collect::<Result<Vec<_>, _>>().map_err(FromPlane::Coord)?;
             Self::new(&rings).map_err(FromPlane::Ring)

@@ -1,4 +1,34 @@
-//! Geography: exact geometry on sphere and ellipsoid, an index of places, live objects and fences.
+//! Geography: exact geometry on the sphere and the ellipsoid, codes, regions, an index of places and
+//! one of objects that move.
+//!
+//! ```
+//! use archstone_geo::{LatLng, Meters, PlaceIndex, Wgs84};
+//!
+//! let at = |lat, lng| LatLng::new(lat, lng);
+//! let index = PlaceIndex::new([(at(48.8584, 2.2945)?, "Eiffel Tower"), (at(48.8606, 2.3376)?, "Louvre")]);
+//! for hit in index.near(at(48.853, 2.35)?).within(Meters::from_km(5.0)).metric(Wgs84).collect() {
+//!     println!("{} {}", hit.item, hit.distance());
+//! }
+//! # Ok::<(), archstone_geo::CoordError>(())
+//! ```
+//!
+//! | I need | take |
+//! |---|---|
+//! | a distance, 0.6 % off at most | [`Sphere::EARTH`] |
+//! | a distance to 15 nm, directions, a line | [`Wgs84`] |
+//! | a distance people travel, fast, to 2e-7 | [`Local`] |
+//! | a code for a place | [`Geohash`], [`CellId`] (S2), [`redis::Score`] |
+//! | places near here | [`PlaceIndex`]; as bytes, [`View`] |
+//! | moving objects near here | [`LiveIndex`] |
+//! | is it inside | [`Circle`], [`Polygon`], [`Corridor`]; many at once, [`PolygonMap`] |
+//! | an area as ranges of codes | [`Coverer`] |
+//! | a path as text | [`polyline`] |
+//!
+//! # Features
+//!
+//! `std` (default): vector code where the processor has it, randomly seeded tables. `serde`: positions
+//! as degrees, cells as text. `geo-types`: conversions. No feature changes an answer: sines and
+//! cosines are the crate's own.
 #![no_std]
 #![deny(missing_docs)]
 
@@ -15,6 +45,7 @@ pub mod geohash;
 pub mod index;
 mod interop;
 mod live;
+mod local;
 mod math;
 mod metric;
 mod polygon;
@@ -22,11 +53,12 @@ pub mod polyline;
 pub mod redis;
 mod region;
 mod sphere;
-mod local;
+mod vector;
 mod vincenty;
 mod wgs84;
-mod vector;
 
+pub use archstone_core::Time;
+pub use archstone_core::bytes::DecodeError;
 pub use bounds::LatLngBox;
 pub use cell::{CellError, CellId};
 pub use coord::{CoordError, LatLng, Meters};
@@ -36,10 +68,22 @@ pub use index::{Hit, Near, PlaceIndex, View};
 #[cfg(feature = "geo-types")]
 pub use interop::FromPlane;
 pub use live::LiveIndex;
+pub use local::Local;
 pub use metric::Metric;
 pub use polygon::PolygonMap;
-pub use region::{Circle, Corridor, CorridorError, Polygon, PolygonError, PolygonErrorKind, Region, Relation, Shape};
-pub use local::Local;
+pub use region::{
+    Circle, Corridor, CorridorError, Polygon, PolygonError, PolygonErrorKind, Region, Relation,
+    Shape,
+};
 pub use sphere::Sphere;
 pub use vincenty::{VincentyError, vincenty};
 pub use wgs84::{Direct, GeodesicLine, Inverse, Wgs84};
+
+/// The snippets of README.md and COMPARE.md compile and run.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../COMPARE.md")]
+    struct Compare;
+}

@@ -90,7 +90,14 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
     #[must_use]
     pub fn with_hasher(hasher: S) -> Self {
         let root = Node::Bucket { region: WORLD, parent: NONE, points: Vec::new() };
-        Self { hasher, table: HashTable::new(), slots: Vec::new(), free: Vec::new(), nodes: alloc::vec![root], free_nodes: Vec::new() }
+        Self {
+            hasher,
+            table: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            nodes: alloc::vec![root],
+            free_nodes: Vec::new(),
+        }
     }
 
     /// How many objects, those whose time is over and that were not yet met included.
@@ -131,7 +138,8 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
     pub fn upsert_until(&mut self, key: K, at: LatLng, ends: Time) -> Option<LatLng> {
         let hash = self.hasher.hash_one(&key);
         let slots = &self.slots;
-        let found = self.table.find(hash, |&slot| slots[slot as usize].key.as_ref() == Some(&key)).copied();
+        let found =
+            self.table.find(hash, |&slot| slots[slot as usize].key.as_ref() == Some(&key)).copied();
         if let Some(slot) = found {
             let old = self.slots[slot as usize].at;
             self.move_slot(slot, at);
@@ -145,7 +153,11 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
                 slot
             }
             None => {
-                assert!(self.slots.len() < NONE as usize, "{} objects, there may be {NONE}", self.slots.len());
+                assert!(
+                    self.slots.len() < NONE as usize,
+                    "{} objects, there may be {NONE}",
+                    self.slots.len()
+                );
                 self.slots.push(new);
                 (self.slots.len() - 1) as u32
             }
@@ -178,7 +190,12 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
     where
         K: Clone,
     {
-        let over: Vec<K> = self.slots.iter().filter(|slot| slot.ends <= now).filter_map(|slot| slot.key.clone()).collect();
+        let over: Vec<K> = self
+            .slots
+            .iter()
+            .filter(|slot| slot.ends <= now)
+            .filter_map(|slot| slot.key.clone())
+            .collect();
         over.iter().filter(|key| self.remove(key).is_some()).count()
     }
 
@@ -222,7 +239,9 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
 
     /// Cuts a bucket at the middle of the widest axis of its points; not if they are all at one place.
     fn cut(&mut self, node: u32) {
-        let Node::Bucket { region, parent, points } = &mut self.nodes[node as usize] else { return };
+        let Node::Bucket { region, parent, points } = &mut self.nodes[node as usize] else {
+            return;
+        };
         // A crowd is looked at again only when it has grown by half.
         if points.len() > BUCKET + 1 && !points.len().is_power_of_two() {
             return;
@@ -242,7 +261,8 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
         // Above the least coordinate, so that neither side is empty.
         let cut = points[middle].0[axis].max(all.low[axis] + 1);
         let len = points.len() as u32;
-        let right: Vec<(Cube, u32)> = points.iter().copied().filter(|(at, _)| at[axis] >= cut).collect();
+        let right: Vec<(Cube, u32)> =
+            points.iter().copied().filter(|(at, _)| at[axis] >= cut).collect();
         points.retain(|(at, _)| at[axis] < cut);
         let (mut below, mut above) = (region, region);
         below.high[axis] = cut - 1;
@@ -278,7 +298,11 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
             let Node::Cut { len, parent, sides, .. } = &mut self.nodes[up as usize] else { break };
             *len -= 1;
             let (few, sides, above) = (*len as usize <= BUCKET / 4, *sides, *parent);
-            if few && sides.iter().all(|&side| matches!(self.nodes[side as usize], Node::Bucket { .. })) {
+            if few
+                && sides
+                    .iter()
+                    .all(|&side| matches!(self.nodes[side as usize], Node::Bucket { .. }))
+            {
                 join = up;
             }
             up = above;
@@ -336,7 +360,12 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
                 }
             });
         }
-        best.into_sorted_vec().into_iter().filter_map(|(distance, slot)| Some((self.slots[slot as usize].key.as_ref()?, distance))).collect()
+        best.into_sorted_vec()
+            .into_iter()
+            .filter_map(|(distance, slot)| {
+                Some((self.slots[slot as usize].key.as_ref()?, distance))
+            })
+            .collect()
     }
 
     /// The objects within `radius` of `center` on the sphere, in no order.
@@ -353,7 +382,11 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
             return found;
         }
         let angle = radius.0 / Sphere::EARTH.radius();
-        let mut limit = if angle >= core::f64::consts::PI { f64::INFINITY } else { cube::chord(angle) * (1.0 + 1e-9) + SLACK };
+        let mut limit = if angle >= core::f64::consts::PI {
+            f64::INFINITY
+        } else {
+            cube::chord(angle) * (1.0 + 1e-9) + SLACK
+        };
         self.visit(cube::cube(center), &mut limit, &mut |slot, _| {
             let object = &self.slots[slot as usize];
             let distance = Sphere::EARTH.distance(center, object.at);
@@ -409,7 +442,11 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
                     assert_eq!(*parent, above);
                     for (place, (at, slot)) in points.iter().enumerate() {
                         let slot = &self.slots[*slot as usize];
-                        assert!(region.contains(*at) && cube::cube(slot.at) == *at && slot.key.is_some());
+                        assert!(
+                            region.contains(*at)
+                                && cube::cube(slot.at) == *at
+                                && slot.key.is_some()
+                        );
                         assert_eq!((slot.bucket, slot.place as usize), (node, place));
                         seen += 1;
                     }
@@ -423,6 +460,11 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
 
 impl<K, S> fmt::Debug for LiveIndex<K, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LiveIndex({} objects, {} nodes)", self.table.len(), self.nodes.len() - self.free_nodes.len())
+        write!(
+            f,
+            "LiveIndex({} objects, {} nodes)",
+            self.table.len(),
+            self.nodes.len() - self.free_nodes.len()
+        )
     }
 }

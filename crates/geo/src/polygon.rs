@@ -79,8 +79,12 @@ impl fmt::Display for PolygonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ring, vertex, kind } = self;
         match kind {
-            PolygonErrorKind::TooFew => write!(f, "ring {ring} has {vertex} different vertices, it must have 3"),
-            PolygonErrorKind::OverPole => write!(f, "the edge from vertex {vertex} of ring {ring} goes over a pole"),
+            PolygonErrorKind::TooFew => {
+                write!(f, "ring {ring} has {vertex} different vertices, it must have 3")
+            }
+            PolygonErrorKind::OverPole => {
+                write!(f, "the edge from vertex {vertex} of ring {ring} goes over a pole")
+            }
         }
     }
 }
@@ -101,12 +105,25 @@ impl Polygon {
         for (number, ring) in rings.iter().enumerate() {
             let corners = corners(ring);
             if corners.len() < 3 {
-                return Err(PolygonError { ring: number, vertex: corners.len(), kind: PolygonErrorKind::TooFew });
+                return Err(PolygonError {
+                    ring: number,
+                    vertex: corners.len(),
+                    kind: PolygonErrorKind::TooFew,
+                });
             }
             pole_inside ^= add_ring(number, &corners, &mut edges, &mut vertices)?;
         }
         let bounds = bounding(&vertices, &edges, pole_inside);
-        let mut polygon = Self { edges, strips: Vec::new(), by_strip: Vec::new(), west: -180.0, to_strip: 1.0, pole_inside, bounds, vertices };
+        let mut polygon = Self {
+            edges,
+            strips: Vec::new(),
+            by_strip: Vec::new(),
+            west: -180.0,
+            to_strip: 1.0,
+            pole_inside,
+            bounds,
+            vertices,
+        };
         polygon.sort_by_longitude();
         Ok(polygon)
     }
@@ -130,10 +147,15 @@ impl Polygon {
         let width = (high - low + 1e-9).min(360.0);
         self.west = if width >= 360.0 { -180.0 } else { math::wrap_180(first + low) };
         self.to_strip = count as f64 / width;
-        let spans: Vec<(usize, usize)> = self.edges.iter().map(|edge| {
-            let (a, b) = (self.strip(edge.west), self.strip_of(self.east_of(edge.west) + edge.width));
-            (a.min(count - 1), b)
-        }).collect();
+        let spans: Vec<(usize, usize)> = self
+            .edges
+            .iter()
+            .map(|edge| {
+                let (a, b) =
+                    (self.strip(edge.west), self.strip_of(self.east_of(edge.west) + edge.width));
+                (a.min(count - 1), b)
+            })
+            .collect();
         let each = |(a, b): (usize, usize)| (a..=b).map(move |strip| strip % count);
         let mut starts = vec![0_u32; count + 1];
         for &span in &spans {
@@ -174,7 +196,10 @@ impl Polygon {
 /// The ring without repeated vertices; a pole stands on the meridians of both its neighbours.
 fn corners(ring: &[LatLng]) -> Vec<LatLng> {
     let mut all: Vec<LatLng> = Vec::with_capacity(ring.len());
-    let same = |a: &LatLng, b: &LatLng| a.lat() == b.lat() && (a.lng() == b.lng() || a.lat().abs() == 90.0 || (a.lng() - b.lng()).abs() == 360.0);
+    let same = |a: &LatLng, b: &LatLng| {
+        a.lat() == b.lat()
+            && (a.lng() == b.lng() || a.lat().abs() == 90.0 || (a.lng() - b.lng()).abs() == 360.0)
+    };
     for p in ring {
         if all.last().is_none_or(|last| !same(last, p)) {
             all.push(*p);
@@ -201,7 +226,12 @@ fn corners(ring: &[LatLng]) -> Vec<LatLng> {
 }
 
 /// Adds the edges; whether the ring's smaller side has the north pole.
-fn add_ring(number: usize, ring: &[LatLng], edges: &mut Vec<Edge>, vertices: &mut Vec<V3>) -> Result<bool, PolygonError> {
+fn add_ring(
+    number: usize,
+    ring: &[LatLng],
+    edges: &mut Vec<Edge>,
+    vertices: &mut Vec<V3>,
+) -> Result<bool, PolygonError> {
     let (mut turned, mut north, base) = (0.0, 0.0, vertices.len());
     vertices.extend(ring.iter().map(|p| unit(*p)));
     for (i, a) in ring.iter().enumerate() {
@@ -219,10 +249,20 @@ fn add_ring(number: usize, ring: &[LatLng], edges: &mut Vec<Edge>, vertices: &mu
         // At a pole the edge is a point: all is south of the north pole, north of the other.
         let n = if a.lat().abs() == 90.0 && b.lat() == a.lat() { [0.0, 0.0, -a.lat()] } else { n };
         if d != 0.0 {
-            edges.push(Edge { west, width: d.abs(), normal: n, ends: [(base + from) as u32, (base + to) as u32] });
+            edges.push(Edge {
+                west,
+                width: d.abs(),
+                normal: n,
+                ends: [(base + from) as u32, (base + to) as u32],
+            });
         } else {
             // Along a meridian: no part in counting, but in distances.
-            edges.push(Edge { west, width: 0.0, normal: n, ends: [(base + from) as u32, (base + to) as u32] });
+            edges.push(Edge {
+                west,
+                width: 0.0,
+                normal: n,
+                ends: [(base + from) as u32, (base + to) as u32],
+            });
         }
     }
     // Round the axis: one side has a pole, the other has the other. `north` is twice the northern
@@ -232,12 +272,17 @@ fn add_ring(number: usize, ring: &[LatLng], edges: &mut Vec<Edge>, vertices: &mu
 
 /// A circle that has all of the edges: the whole sphere unless they are within a quarter turn.
 fn bounding(vertices: &[V3], edges: &[Edge], _: bool) -> Circle {
-    let sum = vertices.iter().fold([0.0; 3], |sum, v| [sum[0] + v[0], sum[1] + v[1], sum[2] + v[2]]);
+    let sum =
+        vertices.iter().fold([0.0; 3], |sum, v| [sum[0] + v[0], sum[1] + v[1], sum[2] + v[2]]);
     let center = crate::sphere::position(sum);
     let c = unit(center);
     let reach = vertices.iter().map(|v| crate::vector::angle(c, *v)).fold(0.0, f64::max);
     // A circle of less than a quarter turn is convex, so it has the edges and the smaller side.
-    let reach = if reach < 1.5 && !edges.is_empty() { reach * (1.0 + 1e-9) + 1e-9 } else { core::f64::consts::PI };
+    let reach = if reach < 1.5 && !edges.is_empty() {
+        reach * (1.0 + 1e-9) + 1e-9
+    } else {
+        core::f64::consts::PI
+    };
     Circle::new(center, Meters(reach * Sphere::EARTH.radius()))
 }
 
@@ -253,7 +298,8 @@ impl Region for Polygon {
             return inside;
         }
         let p = unit(at);
-        for &number in &self.by_strip[self.strips[strip] as usize..self.strips[strip + 1] as usize] {
+        for &number in &self.by_strip[self.strips[strip] as usize..self.strips[strip + 1] as usize]
+        {
             let edge = &self.edges[number as usize];
             let off = at.lng() - edge.west;
             let off = if off < 0.0 { off + 360.0 } else { off };
@@ -267,10 +313,14 @@ impl Region for Polygon {
     fn signed_distance(&self, at: LatLng) -> Meters {
         let p = unit(at);
         let ends = |edge: &Edge| edge.ends.map(|end| self.vertices[end as usize]);
-        let least = self.edges.iter().map(|edge| {
-            let [a, b] = ends(edge);
-            angle_to_edge(p, a, b)
-        }).fold(f64::INFINITY, f64::min);
+        let least = self
+            .edges
+            .iter()
+            .map(|edge| {
+                let [a, b] = ends(edge);
+                angle_to_edge(p, a, b)
+            })
+            .fold(f64::INFINITY, f64::min);
         let distance = least * Sphere::EARTH.radius();
         Meters(if self.contains(at) { -distance } else { distance })
     }
@@ -336,7 +386,8 @@ impl Polygon {
         let mut marked = vec![false; 360 * 180];
         for row in 0..180 {
             for column in 0..360 {
-                let corner = LatLng::clamped(f64::from(row) - 90.0 + 0.5, f64::from(column) - 180.0 + 0.5);
+                let corner =
+                    LatLng::clamped(f64::from(row) - 90.0 + 0.5, f64::from(column) - 180.0 + 0.5);
                 let reach = self.bounds.signed_distance(corner).0;
                 if reach <= 0.0 && self.contains(corner) {
                     marked[row as usize * 360 + column as usize] = true;
@@ -349,13 +400,18 @@ impl Polygon {
             let steps = (crate::vector::angle(a, b) * math::DEGREES * 10.0) as u32 + 1;
             for i in 0..=steps {
                 let t = f64::from(i) / f64::from(steps);
-                let p = crate::sphere::position([a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1]), a[2] + t * (b[2] - a[2])]);
+                let p = crate::sphere::position([
+                    a[0] + t * (b[0] - a[0]),
+                    a[1] + t * (b[1] - a[1]),
+                    a[2] + t * (b[2] - a[2]),
+                ]);
                 let wide = (0.15 / math::cos_latitude(p.lat()).max(1e-3)).min(180.0);
                 for lat in [p.lat() - 0.15, p.lat() + 0.15] {
                     let row = cell(lat.clamp(-90.0, 90.0), 0.0) / 360;
                     let mut off = -wide;
                     while off < wide + 1.0 {
-                        marked[row * 360 + cell(0.0, math::wrap_180(p.lng() + off.min(wide))) % 360] = true;
+                        marked[row * 360
+                            + cell(0.0, math::wrap_180(p.lng() + off.min(wide))) % 360] = true;
                         off += 1.0;
                     }
                 }

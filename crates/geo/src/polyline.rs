@@ -108,7 +108,10 @@ impl Decoder<'_> {
             };
             let bits = byte.wrapping_sub(63);
             if bits > 63 {
-                return Err(PolylineError { offset: self.at, kind: PolylineErrorKind::Character(byte) });
+                return Err(PolylineError {
+                    offset: self.at,
+                    kind: PolylineErrorKind::Character(byte),
+                });
             }
             // Differences have at most 33 bits: seven characters.
             if shift > 30 {
@@ -179,8 +182,12 @@ impl fmt::Display for PolylineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { offset, kind } = self;
         match kind {
-            PolylineErrorKind::Truncated => write!(f, "the polyline ends within the position at byte {offset}"),
-            PolylineErrorKind::Character(byte) => write!(f, "byte {byte:#04x} at {offset} is none of a polyline, `?` to `~`"),
+            PolylineErrorKind::Truncated => {
+                write!(f, "the polyline ends within the position at byte {offset}")
+            }
+            PolylineErrorKind::Character(byte) => {
+                write!(f, "byte {byte:#04x} at {offset} is none of a polyline, `?` to `~`")
+            }
             PolylineErrorKind::Range => write!(f, "the position at byte {offset} is out of range"),
         }
     }

@@ -94,7 +94,9 @@ impl Shape {
     fn cap(&self) -> (LatLng, f64) {
         match &self.0 {
             Kind::Quad(corners) => {
-                let sum = corners.iter().fold([0.0; 3], |sum, c| [sum[0] + c[0], sum[1] + c[1], sum[2] + c[2]]);
+                let sum = corners
+                    .iter()
+                    .fold([0.0; 3], |sum, c| [sum[0] + c[0], sum[1] + c[1], sum[2] + c[2]]);
                 let center = scale(sum, 1.0 / norm(sum));
                 let reach = corners.iter().map(|c| angle(center, *c)).fold(0.0, f64::max);
                 (sphere::position(center), reach * (1.0 + 1e-9) + 1e-12)
@@ -174,7 +176,8 @@ impl Region for Circle {
                 if off.iter().any(|d| *d <= outer) || inside(corners, self.vector) {
                     return Relation::Crosses;
                 }
-                let near = (0..4).any(|i| edge_is_near(corners[i], corners[(i + 1) % 4], self.vector, outer));
+                let near = (0..4)
+                    .any(|i| edge_is_near(corners[i], corners[(i + 1) % 4], self.vector, outer));
                 if near || self.chord2 > 2.0 { Relation::Crosses } else { Relation::Disjoint }
             }
             Kind::Box(area) => {
@@ -200,7 +203,8 @@ fn inside(corners: &[V3; 4], p: V3) -> bool {
 /// Whether the foot of the perpendicular from `p` lies on the edge and is within the chord.
 fn edge_is_near(a: V3, b: V3, p: V3, chord2: f64) -> bool {
     let n = crate::vector::normal(a, b);
-    let between = dot(crate::vector::cross(n, a), p) >= 0.0 && dot(crate::vector::cross(b, n), p) >= 0.0;
+    let between =
+        dot(crate::vector::cross(n, a), p) >= 0.0 && dot(crate::vector::cross(b, n), p) >= 0.0;
     // sin^2 of the angle, and of the chord: sin^2 = c^2 (1 - c^2 / 4).
     let sin = dot(p, n);
     between && sin * sin <= chord2 * (1.0 - 0.25 * chord2) * dot(n, n) * (1.0 + 1e-12)
@@ -223,13 +227,20 @@ impl Corridor {
     pub fn new(path: &[LatLng], half_width: Meters) -> Result<Self, CorridorError> {
         let Some(first) = path.first() else { return Err(CorridorError { vertex: 0 }) };
         let vectors: Vec<V3> = path.iter().map(|p| unit(*p)).collect();
-        if let Some(vertex) = vectors.windows(2).position(|pair| dot(pair[0], pair[1]) <= -1.0 + 1e-14) {
+        if let Some(vertex) =
+            vectors.windows(2).position(|pair| dot(pair[0], pair[1]) <= -1.0 + 1e-14)
+        {
             return Err(CorridorError { vertex: vertex + 1 });
         }
         let half_width = Meters(half_width.0.max(0.0));
         // Along an edge nothing is farther from a place than an end, or half an edge more.
-        let reach = path.iter().map(|p| Sphere::EARTH.distance(*first, *p)).max().unwrap_or_default();
-        let longest = path.windows(2).map(|pair| Sphere::EARTH.distance(pair[0], pair[1])).max().unwrap_or_default();
+        let reach =
+            path.iter().map(|p| Sphere::EARTH.distance(*first, *p)).max().unwrap_or_default();
+        let longest = path
+            .windows(2)
+            .map(|pair| Sphere::EARTH.distance(pair[0], pair[1]))
+            .max()
+            .unwrap_or_default();
         let bounds = Circle::new(*first, reach + longest * 0.5 + half_width);
         Ok(Self { path: vectors, half_width, bounds })
     }
@@ -240,7 +251,11 @@ impl Region for Corridor {
     fn signed_distance(&self, at: LatLng) -> Meters {
         let p = unit(at);
         let ends = angle(p, self.path[0]);
-        let least = self.path.windows(2).map(|edge| angle_to_edge(p, edge[0], edge[1])).fold(ends, f64::min);
+        let least = self
+            .path
+            .windows(2)
+            .map(|edge| angle_to_edge(p, edge[0], edge[1]))
+            .fold(ends, f64::min);
         Meters(least * Sphere::EARTH.radius()) - self.half_width
     }
 

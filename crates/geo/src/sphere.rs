@@ -48,14 +48,18 @@ impl Sphere {
     #[must_use]
     pub fn destination(&self, from: LatLng, bearing: f64, distance: Meters) -> LatLng {
         let (sin_t, cos_t) = math::sin_cos(finite(bearing));
-        let (sin_d, cos_d) = math::sin_cos(finite(distance.0 / self.radius * math::DEGREES) % 360.0);
+        let (sin_d, cos_d) =
+            math::sin_cos(finite(distance.0 / self.radius * math::DEGREES) % 360.0);
         let (sin_a, cos_a) = math::sin_cos(from.lat());
         // In the frame of `from`: up, east, north. Then turned about the axis.
         let (up, east, north) = (cos_d, sin_d * sin_t, sin_d * cos_t);
         let z = up * sin_a + north * cos_a;
         let x = up * cos_a - north * sin_a;
         let lng = from.lng() + math::atan2_degrees(east, x);
-        LatLng::clamped(math::atan2_degrees(z, math::sqrt(x * x + east * east)), math::wrap_180(lng))
+        LatLng::clamped(
+            math::atan2_degrees(z, math::sqrt(x * x + east * east)),
+            math::wrap_180(lng),
+        )
     }
 
     /// The position at the share `t` of the way from `a` to `b`: `a` at 0, `b` at 1. Between
@@ -171,7 +175,11 @@ fn isometric(lat: f64) -> f64 {
 fn stretch(a: f64, b: f64) -> f64 {
     let d = (b - a) * math::RADIANS;
     // Two latitudes so near that their isometric latitudes cancel: the cosine between them.
-    if d.abs() < 1e-7 { math::cos_latitude(0.5 * (a + b)) } else { d / (isometric(b) - isometric(a)) }
+    if d.abs() < 1e-7 {
+        math::cos_latitude(0.5 * (a + b))
+    } else {
+        d / (isometric(b) - isometric(a))
+    }
 }
 
 fn rhumb(a: LatLng, b: LatLng) -> (f64, f64, f64) {

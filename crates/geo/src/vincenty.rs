@@ -43,7 +43,11 @@ pub fn vincenty(a: LatLng, b: LatLng) -> Result<Meters, VincentyError> {
         let cos2_a = 1.0 - sin_a * sin_a;
         let cos_2m = if cos2_a == 0.0 { 0.0 } else { cos_s - 2.0 * su1 * su2 / cos2_a };
         let c = F / 16.0 * cos2_a * (4.0 + F * (4.0 - 3.0 * cos2_a));
-        let next = l + (1.0 - c) * F * sin_a * (sigma + c * sin_s * (cos_2m + c * cos_s * (2.0 * cos_2m * cos_2m - 1.0)));
+        let next = l
+            + (1.0 - c)
+                * F
+                * sin_a
+                * (sigma + c * sin_s * (cos_2m + c * cos_s * (2.0 * cos_2m * cos_2m - 1.0)));
         if next.abs() > PI {
             break; // past the antipode there is no way back
         }
@@ -52,7 +56,8 @@ pub fn vincenty(a: LatLng, b: LatLng) -> Result<Meters, VincentyError> {
             let k1 = 1.0 + u2 / 16384.0 * (4096.0 + u2 * (-768.0 + u2 * (320.0 - 175.0 * u2)));
             let k2 = u2 / 1024.0 * (256.0 + u2 * (-128.0 + u2 * (74.0 - 47.0 * u2)));
             let m2 = cos_2m * cos_2m;
-            let inner = cos_s * (2.0 * m2 - 1.0) - k2 / 6.0 * cos_2m * (4.0 * sin_s * sin_s - 3.0) * (4.0 * m2 - 3.0);
+            let inner = cos_s * (2.0 * m2 - 1.0)
+                - k2 / 6.0 * cos_2m * (4.0 * sin_s * sin_s - 3.0) * (4.0 * m2 - 3.0);
             return Ok(Meters(B * k1 * (sigma - k2 * sin_s * (cos_2m + k2 / 4.0 * inner))));
         }
         lam = next;
@@ -71,7 +76,11 @@ pub struct VincentyError {
 
 impl fmt::Display for VincentyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Vincenty's formula has no answer from {} to {}: nearly antipodal", self.from, self.to)
+        write!(
+            f,
+            "Vincenty's formula has no answer from {} to {}: nearly antipodal",
+            self.from, self.to
+        )
     }
 }
 

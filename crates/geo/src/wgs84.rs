@@ -73,7 +73,11 @@ impl Wgs84 {
     #[must_use]
     pub fn inverse(&self, a: LatLng, b: LatLng) -> Inverse {
         let (distance, [s1, c1, s2, c2]) = solve(a, b);
-        Inverse { distance: Meters(distance), azimuth1: math::atan2_degrees(s1, c1), azimuth2: math::atan2_degrees(s2, c2) }
+        Inverse {
+            distance: Meters(distance),
+            azimuth1: math::atan2_degrees(s1, c1),
+            azimuth2: math::atan2_degrees(s2, c2),
+        }
     }
 
     /// Where one is after `distance` along the geodesic that leaves `from` at `azimuth` degrees.
@@ -207,10 +211,21 @@ fn c3(e: f64) -> Series {
         3.0 / 128.0 + N / 128.0,
         5.0 / 256.0,
     ];
-    const C3: [f64; 3] = [5.0 / 192.0 - 3.0 / 64.0 * N + 5.0 / 192.0 * N2, 3.0 / 128.0 - 5.0 / 192.0 * N, 7.0 / 512.0];
+    const C3: [f64; 3] = [
+        5.0 / 192.0 - 3.0 / 64.0 * N + 5.0 / 192.0 * N2,
+        3.0 / 128.0 - 5.0 / 192.0 * N,
+        7.0 / 512.0,
+    ];
     const C4: [f64; 2] = [7.0 / 512.0 - 7.0 / 256.0 * N, 7.0 / 512.0];
     let e2 = e * e;
-    [e * poly(C1, e), e2 * poly(C2, e), e2 * e * poly(C3, e), e2 * e2 * poly(C4, e), e2 * e2 * e * (21.0 / 2560.0), 0.0]
+    [
+        e * poly(C1, e),
+        e2 * poly(C2, e),
+        e2 * e * poly(C3, e),
+        e2 * e2 * poly(C4, e),
+        e2 * e2 * e * (21.0 / 2560.0),
+        0.0,
+    ]
 }
 
 /// The sum of c[l - 1] sin(2 l x), by Clenshaw.
@@ -230,7 +245,6 @@ fn epsilon(cos_alpha0_squared: f64) -> f64 {
 }
 
 /// The distance, and sines and cosines of the two azimuths.
-#[expect(clippy::many_single_char_names, reason = "the paper's names")]
 fn solve(from: LatLng, to: LatLng) -> (f64, [f64; 4]) {
     // To the standard form of section 4: 0 <= lambda12, beta1 <= 0, beta1 <= beta2 <= -beta1.
     let (lng12, lng12_error) = longitude(from.lng(), to.lng());
@@ -252,7 +266,16 @@ fn solve(from: LatLng, to: LatLng) -> (f64, [f64; 4]) {
     } else if sin_b2.abs() == -sin_b1 {
         cos_b2 = cos_b1;
     }
-    let problem = Problem { sin_b1, cos_b1, sin_b2, cos_b2, dn1: sqrt(1.0 + EP2 * sin_b1 * sin_b1), dn2: sqrt(1.0 + EP2 * sin_b2 * sin_b2), sin_lam, cos_lam };
+    let problem = Problem {
+        sin_b1,
+        cos_b1,
+        sin_b2,
+        cos_b2,
+        dn1: sqrt(1.0 + EP2 * sin_b1 * sin_b1),
+        dn2: sqrt(1.0 + EP2 * sin_b2 * sin_b2),
+        sin_lam,
+        cos_lam,
+    };
     let lam = lng12 * math::RADIANS;
     let mut found = None;
     if lat1 == -90.0 || sin_lam == 0.0 {
@@ -261,7 +284,9 @@ fn solve(from: LatLng, to: LatLng) -> (f64, [f64; 4]) {
     let (distance, [s1, c1, s2, c2]) = match found {
         Some(found) => found,
         // Along the equator, if not too far for it to be the shortest.
-        None if sin_b1 == 0.0 && lam <= core::f64::consts::PI * F1 => (A * lam, [1.0, 0.0, 1.0, 0.0]),
+        None if sin_b1 == 0.0 && lam <= core::f64::consts::PI * F1 => {
+            (A * lam, [1.0, 0.0, 1.0, 0.0])
+        }
         None => problem.general(lam),
     };
     let [s1, c1, s2, c2] = if swap { [s2, c2, s1, c1] } else { [s1, c1, s2, c2] };
@@ -378,7 +403,11 @@ impl Problem {
             (self.sin_lam, self.cos_lam)
         };
         let sin_a1 = cos_b2 * sin_om;
-        let cos_a1 = if cos_om >= 0.0 { sin_b12 + cos_b2 * sin_b1 * sin_om * sin_om / (1.0 + cos_om) } else { sum - cos_b2 * sin_b1 * sin_om * sin_om / (1.0 - cos_om) };
+        let cos_a1 = if cos_om >= 0.0 {
+            sin_b12 + cos_b2 * sin_b1 * sin_om * sin_om / (1.0 + cos_om)
+        } else {
+            sum - cos_b2 * sin_b1 * sin_om * sin_om / (1.0 - cos_om)
+        };
         let sin_s = hypot(sin_a1, cos_a1);
         let cos_s = sin_b1 * sin_b2 + cos_b1 * cos_b2 * cos_om;
         if short && sin_s < 1e-9 {
@@ -387,8 +416,12 @@ impl Problem {
             let t = mean / (mean + (cos_b1 + cos_b2) * (cos_b1 + cos_b2));
             let dnm = sqrt(1.0 + EP2 * t);
             let sin_a2 = cos_b1 * sin_om;
-            let cos_a2 = sin_b12 - cos_b1 * sin_b2 * (if cos_om >= 0.0 { sin_om * sin_om / (1.0 + cos_om) } else { 1.0 - cos_om });
-            let (sin_a2, cos_a2) = if sin_a2 == 0.0 && cos_a2 == 0.0 { (0.0, 1.0) } else { norm(sin_a2, cos_a2) };
+            let cos_a2 = sin_b12
+                - cos_b1
+                    * sin_b2
+                    * (if cos_om >= 0.0 { sin_om * sin_om / (1.0 + cos_om) } else { 1.0 - cos_om });
+            let (sin_a2, cos_a2) =
+                if sin_a2 == 0.0 && cos_a2 == 0.0 { (0.0, 1.0) } else { norm(sin_a2, cos_a2) };
             let (sin_a1, cos_a1) = if sin_s == 0.0 { (0.0, 1.0) } else { norm(sin_a1, cos_a1) };
             return Err((atan2(sin_s, cos_s) * B * dnm, [sin_a1, cos_a1, sin_a2, cos_a2]));
         }
@@ -441,7 +474,11 @@ impl Problem {
             if step < 20 && trial.slope > 0.0 {
                 let turn = -miss / trial.slope;
                 if turn.abs() < core::f64::consts::FRAC_PI_2 {
-                    let (s, c) = if turn.abs() < 0.78 { math::sin_cos_eighth(turn) } else { math::sin_cos(turn * math::DEGREES) };
+                    let (s, c) = if turn.abs() < 0.78 {
+                        math::sin_cos_eighth(turn)
+                    } else {
+                        math::sin_cos(turn * math::DEGREES)
+                    };
                     let next = sin_a1 * c + cos_a1 * s;
                     if next > 0.0 {
                         (sin_a1, cos_a1) = norm(next, cos_a1 * c - sin_a1 * s);
@@ -480,7 +517,11 @@ impl Problem {
         let cos_a2 = if cos_b2 != cos_b1 || sin_b2.abs() != -sin_b1 {
             // (45), without losing the digits of two nearly equal cosines.
             let x = cos_a1 * cos_b1;
-            let more = if cos_b1 < -sin_b1 { (cos_b2 - cos_b1) * (cos_b1 + cos_b2) } else { (sin_b1 - sin_b2) * (sin_b1 + sin_b2) };
+            let more = if cos_b1 < -sin_b1 {
+                (cos_b2 - cos_b1) * (cos_b1 + cos_b2)
+            } else {
+                (sin_b1 - sin_b2) * (sin_b1 + sin_b2)
+            };
             sqrt((x * x + more).max(0.0)) / cos_b2
         } else {
             cos_a1.abs()
@@ -491,7 +532,10 @@ impl Problem {
         let sigma = atan2((s1[1] * s2[0] - s1[0] * s2[1]).max(0.0), s1[1] * s2[1] + s1[0] * s2[0]);
         let sin_om = (om1[1] * om2[0] - om1[0] * om2[1]).max(0.0);
         let cos_om = om1[1] * om2[1] + om1[0] * om2[0];
-        let eta = atan2(sin_om * self.cos_lam - cos_om * self.sin_lam, cos_om * self.cos_lam + sin_om * self.sin_lam);
+        let eta = atan2(
+            sin_om * self.cos_lam - cos_om * self.sin_lam,
+            cos_om * self.cos_lam + sin_om * self.sin_lam,
+        );
         let e = epsilon(cos_a0 * cos_a0);
         let c3 = c3(e);
         let b3 = sines(&c3, s2[0], s2[1]) - sines(&c3, s1[0], s1[1]);
@@ -560,7 +604,8 @@ impl GeodesicLine {
         let (sin_b1, cos_b1) = reduced(from.lat());
         let sin_a0 = sin_a1 * cos_b1;
         let cos_a0 = hypot(cos_a1, sin_a1 * sin_b1);
-        let om1 = [sin_a0 * sin_b1, if sin_b1 != 0.0 || cos_a1 != 0.0 { cos_b1 * cos_a1 } else { 1.0 }];
+        let om1 =
+            [sin_a0 * sin_b1, if sin_b1 != 0.0 || cos_a1 != 0.0 { cos_b1 * cos_a1 } else { 1.0 }];
         let (s, c) = norm(sin_b1, om1[1]);
         let e = epsilon(cos_a0 * cos_a0);
         let (c1, c3) = (c1(e), c3(e));
@@ -588,7 +633,10 @@ impl GeodesicLine {
         let s12 = if distance.0.is_finite() { distance.0 } else { 0.0 };
         let tau = s12 / (B * self.a1);
         let (sin_t, cos_t) = (libm::sin(tau), libm::cos(tau));
-        let (sin_t2, cos_t2) = (self.tau1[0] * cos_t + self.tau1[1] * sin_t, self.tau1[1] * cos_t - self.tau1[0] * sin_t);
+        let (sin_t2, cos_t2) = (
+            self.tau1[0] * cos_t + self.tau1[1] * sin_t,
+            self.tau1[1] * cos_t - self.tau1[0] * sin_t,
+        );
         let b12 = -sines(&self.c1p, sin_t2, cos_t2); // (20)
         let sigma = tau - (b12 - self.b11);
         let (sin_s, cos_s) = (libm::sin(sigma), libm::cos(sigma));
@@ -597,7 +645,10 @@ impl GeodesicLine {
         let cos_b2 = hypot(self.sin_a0, self.cos_a0 * s2[1]).max(TINY);
         let (sin_a2, cos_a2) = (self.sin_a0, self.cos_a0 * s2[1]);
         let (sin_om2, cos_om2) = (self.sin_a0 * s2[0], s2[1]);
-        let om12 = atan2(sin_om2 * self.om1[1] - cos_om2 * self.om1[0], cos_om2 * self.om1[1] + sin_om2 * self.om1[0]);
+        let om12 = atan2(
+            sin_om2 * self.om1[1] - cos_om2 * self.om1[0],
+            cos_om2 * self.om1[1] + sin_om2 * self.om1[0],
+        );
         let b32 = sines(&self.c3, s2[0], s2[1]);
         let lam = (om12 - self.a3 * (sigma + (b32 - self.b31))) * math::DEGREES;
         let lat = math::atan2_degrees(sin_b2, F1 * cos_b2);

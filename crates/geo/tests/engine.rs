@@ -16,7 +16,8 @@ fn redis_finds_the_members_that_we_do() {
     for (iata, _, lat, lng) in airports() {
         let Ok(score) = Score::encode(at(lat, lng)) else { continue };
         redis::cmd("GEOADD").arg("a").arg(lng).arg(lat).arg(&iata).exec(&mut redis).unwrap();
-        let stored: u64 = redis::cmd("ZSCORE").arg("a").arg(&iata).query::<f64>(&mut redis).unwrap() as u64;
+        let stored: u64 =
+            redis::cmd("ZSCORE").arg("a").arg(&iata).query::<f64>(&mut redis).unwrap() as u64;
         assert_eq!(stored, score.to_u64(), "{iata}");
         members.push((iata, score));
     }
@@ -26,10 +27,18 @@ fn redis_finds_the_members_that_we_do() {
         let center = LatLng::wrapped(near.lat() * 0.99, near.lng() + 0.3).unwrap();
         let radius = [1_000.0, 50_000.0, 500_000.0, 5e6][i % 4];
         let mut theirs: Vec<String> = redis::cmd("GEOSEARCH")
-            .arg("a").arg("FROMLONLAT").arg(center.lng()).arg(center.lat()).arg("BYRADIUS").arg(radius).arg("m")
-            .query(&mut redis).unwrap();
+            .arg("a")
+            .arg("FROMLONLAT")
+            .arg(center.lng())
+            .arg(center.lat())
+            .arg("BYRADIUS")
+            .arg(radius)
+            .arg("m")
+            .query(&mut redis)
+            .unwrap();
         let ranges = search_ranges(center, Meters(radius));
-        let mut ours: Vec<String> = members.iter()
+        let mut ours: Vec<String> = members
+            .iter()
             .filter(|(_, score)| ranges.iter().any(|range| range.contains(score)))
             .filter(|(_, score)| Sphere::REDIS.distance(center, score.decode()).0 <= radius)
             .map(|(iata, _)| iata.clone())

@@ -1,15 +1,18 @@
 //! Polylines, serde, geo-types; any bytes for every reader.
 
-mod common;
 #[path = "common/any_bytes.rs"]
 mod any_bytes;
+mod common;
 
 use archstone_geo::LatLng;
-use archstone_geo::polyline::{PolylineError, PolylineErrorKind, Precision, decode, decode_bytes, encode};
+use archstone_geo::polyline::{
+    PolylineError, PolylineErrorKind, Precision, decode, decode_bytes, encode,
+};
 use common::{anywhere, at};
 use proptest::prelude::*;
 
-const GOOGLE: (&str, [(f64, f64); 3]) = ("_p~iF~ps|U_ulLnnqC_mqNvxq`@", [(38.5, -120.2), (40.7, -120.95), (43.252, -126.453)]);
+const GOOGLE: (&str, [(f64, f64); 3]) =
+    ("_p~iF~ps|U_ulLnnqC_mqNvxq`@", [(38.5, -120.2), (40.7, -120.95), (43.252, -126.453)]);
 
 #[test]
 fn polylines_are_those_of_others() {
@@ -71,12 +74,20 @@ proptest! {
 #[test]
 fn serde_reads_back_what_it_wrote_and_checks() {
     use archstone_geo::{CellId, Geohash, Meters};
-    let value = (at(48.5, -2.25), Meters(3.5), "u4pru".parse::<Geohash>().unwrap(), "5f8a3bf".parse::<CellId>().unwrap());
+    let value = (
+        at(48.5, -2.25),
+        Meters(3.5),
+        "u4pru".parse::<Geohash>().unwrap(),
+        "5f8a3bf".parse::<CellId>().unwrap(),
+    );
     let text = serde_json::to_string(&value).unwrap();
     assert_eq!(text, r#"[{"lat":48.5,"lng":-2.25},3.5,"u4pru","5f8a3bf"]"#);
     assert_eq!(serde_json::from_str::<(LatLng, Meters, Geohash, CellId)>(&text).unwrap(), value);
     assert!(serde_json::from_str::<LatLng>(r#"{"lat":91,"lng":0}"#).is_err());
-    assert!(serde_json::from_str::<Geohash>(r#""a""#).is_err() && serde_json::from_str::<CellId>(r#""zzzz""#).is_err());
+    assert!(
+        serde_json::from_str::<Geohash>(r#""a""#).is_err()
+            && serde_json::from_str::<CellId>(r#""zzzz""#).is_err()
+    );
 }
 
 #[cfg(feature = "geo-types")]

@@ -91,7 +91,12 @@ proptest! {
 
 #[test]
 fn poles_and_the_antimeridian_are_in_the_last_cells() {
-    for (lat, lng, text) in [(90.0, 180.0, "zzzzzz"), (90.0, 0.0, "upbpbp"), (-90.0, -180.0, "000000"), (-90.0, 180.0, "pbpbpb")] {
+    for (lat, lng, text) in [
+        (90.0, 180.0, "zzzzzz"),
+        (90.0, 0.0, "upbpbp"),
+        (-90.0, -180.0, "000000"),
+        (-90.0, 180.0, "pbpbpb"),
+    ] {
         assert_eq!(Geohash::encode(at(lat, lng), 6).unwrap().to_string(), text);
     }
     let top: Geohash = "zzzzzz".parse().unwrap();
@@ -115,7 +120,8 @@ fn lengths_and_characters_out_of_range_are_named() {
 /// The drawing of the reference document has `u09` twice and misses the western cells.
 #[test]
 fn the_neighbours_of_u0b_are_eight_different_cells() {
-    let mut around: Vec<String> = "u0b".parse::<Geohash>().unwrap().neighbors().iter().map(|c| c.to_string()).collect();
+    let mut around: Vec<String> =
+        "u0b".parse::<Geohash>().unwrap().neighbors().iter().map(|c| c.to_string()).collect();
     around.sort();
     assert_eq!(around, ["gbx", "gbz", "gcp", "u08", "u09", "u0c", "u10", "u11"]);
 }

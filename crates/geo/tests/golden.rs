@@ -11,12 +11,16 @@ use common::{at, sources};
 fn geohashes_boxes_bits_and_neighbours_are_those_of_python_geohash() {
     type Row = (f64, f64, u8, String, f64, f64, f64, f64, u64, String);
     for path in sources("geohash.csv") {
-        for (lat, lng, len, hash, south, west, north, east, bits, around) in testkit::golden::csv::<Row>(path) {
+        for (lat, lng, len, hash, south, west, north, east, bits, around) in
+            testkit::golden::csv::<Row>(path)
+        {
             let cell = Geohash::encode(at(lat, lng), len).unwrap();
             assert_eq!(cell.to_string(), hash, "{lat} {lng}");
             assert_eq!(hash.parse::<Geohash>(), Ok(cell));
             let b = cell.bounds();
-            for (ours, theirs) in [(b.south(), south), (b.west(), west), (b.north(), north), (b.east(), east)] {
+            for (ours, theirs) in
+                [(b.south(), south), (b.west(), west), (b.north(), north), (b.east(), east)]
+            {
                 assert!((ours - theirs).abs() < 1e-12, "{hash} {ours} {theirs}");
             }
             assert_eq!(geohash::encode_u64(at(lat, lng)), bits, "{lat} {lng}");
@@ -37,7 +41,10 @@ fn scores_geohashes_and_positions_are_those_of_redis() {
             assert_eq!(ours.to_u64(), score, "{lat} {lng}");
             assert_eq!(std::str::from_utf8(&ours.geohash()).unwrap(), hash, "{lat} {lng}");
             let p = Score::from_u64(score).unwrap().decode();
-            assert!((p.lat() - pos_lat).abs() < 1e-11 && (p.lng() - pos_lng).abs() < 1e-11, "{p} {pos_lat} {pos_lng}");
+            assert!(
+                (p.lat() - pos_lat).abs() < 1e-11 && (p.lng() - pos_lng).abs() < 1e-11,
+                "{p} {pos_lat} {pos_lng}"
+            );
         }
     }
 }
@@ -45,8 +52,10 @@ fn scores_geohashes_and_positions_are_those_of_redis() {
 #[test]
 fn distances_are_those_of_geodist() {
     let Some(path) = testkit::golden::data("geo/redis_geodist.csv.gz") else { return };
-    for (lat1, lng1, lat2, lng2, meters) in testkit::golden::csv::<(f64, f64, f64, f64, f64)>(path) {
-        let (a, b) = (Score::encode(at(lat1, lng1)).unwrap(), Score::encode(at(lat2, lng2)).unwrap());
+    for (lat1, lng1, lat2, lng2, meters) in testkit::golden::csv::<(f64, f64, f64, f64, f64)>(path)
+    {
+        let (a, b) =
+            (Score::encode(at(lat1, lng1)).unwrap(), Score::encode(at(lat2, lng2)).unwrap());
         assert!((a.distance(b).0 - meters).abs() < 6e-5, "{} {meters}", a.distance(b).0);
     }
 }
@@ -55,12 +64,18 @@ fn distances_are_those_of_geodist() {
 fn cells_tokens_and_centres_are_those_of_s2() {
     type Row = (f64, f64, u64, String, String, f64, f64);
     for path in sources("s2_cells.csv") {
-        for (lat, lng, id, token12, token4, center_lat, center_lng) in testkit::golden::csv::<Row>(path) {
+        for (lat, lng, id, token12, token4, center_lat, center_lng) in
+            testkit::golden::csv::<Row>(path)
+        {
             let leaf = CellId::from_lat_lng(at(lat, lng));
             if leaf.to_u64() != id {
                 // Corners of the cube: three faces meet within the last digit of a sine, where C's
                 // library and ours may differ. The cells touch.
-                assert_eq!((lat.abs(), lng.abs() % 90.0), (35.264_389_682_754_654, 45.0), "{leaf} is not {id:x}");
+                assert_eq!(
+                    (lat.abs(), lng.abs() % 90.0),
+                    (35.264_389_682_754_654, 45.0),
+                    "{leaf} is not {id:x}"
+                );
                 let theirs = CellId::from_u64(id).unwrap();
                 assert!(Sphere::EARTH.distance(leaf.center(), theirs.center()).0 < 0.02);
                 continue;
@@ -90,5 +105,8 @@ fn positions_out_of_redis_range_are_refused() {
         assert_eq!(Score::encode(at(lat, 0.0)).unwrap_err().value, lat);
     }
     assert!(Score::from_u64(u64::MAX).is_err());
-    assert_eq!(Score::encode(LatLng::new(0.0, 180.0).unwrap()).unwrap().to_u64(), 10_133_099_161_583_616);
+    assert_eq!(
+        Score::encode(LatLng::new(0.0, 180.0).unwrap()).unwrap().to_u64(),
+        10_133_099_161_583_616
+    );
 }

@@ -11,23 +11,41 @@ use proptest::prelude::*;
 
 /// Sets that hurt: duplicates, all equal, one meridian, the poles; 0, 1, 2 and several leaves.
 fn places() -> impl Strategy<Value = Vec<LatLng>> {
-    let town = || (anywhere(), vec((-0.001..0.001, -0.001..0.001), 0..150)).prop_map(|(center, offs)| {
-        offs.into_iter().map(|(a, b)| LatLng::wrapped(center.lat() + a, center.lng() + b).unwrap()).collect::<Vec<_>>()
-    });
+    let town = || {
+        (anywhere(), vec((-0.001..0.001, -0.001..0.001), 0..150)).prop_map(|(center, offs)| {
+            offs.into_iter()
+                .map(|(a, b)| LatLng::wrapped(center.lat() + a, center.lng() + b).unwrap())
+                .collect::<Vec<_>>()
+        })
+    };
     prop_oneof![
         vec(anywhere(), 0..3),
         vec(anywhere(), 0..400),
         vec(anywhere(), 600..1_300),
         (anywhere(), 0..200_usize).prop_map(|(p, n)| vec![p; n]),
-        vec(-90.0..=90.0, 0..200).prop_map(|lats| lats.into_iter().map(|lat| at(lat, 30.0)).collect()),
-        vec(anywhere(), 0..60).prop_map(|all| all.iter().chain(&all).chain(&all).copied().collect()),
+        vec(-90.0..=90.0, 0..200)
+            .prop_map(|lats| lats.into_iter().map(|lat| at(lat, 30.0)).collect()),
+        vec(anywhere(), 0..60).prop_map(|all| all
+            .iter()
+            .chain(&all)
+            .chain(&all)
+            .copied()
+            .collect()),
         (town(), town()).prop_map(|(a, b)| a.into_iter().chain(b).collect()),
     ]
 }
 
 fn radius() -> impl Strategy<Value = Meters> {
-    prop_oneof![Just(0.0), Just(2.1e7), Just(1.0), (0.0..7.4_f64).prop_map(|log| 10_f64.powf(log)), Just(-1.0), Just(f64::NAN), Just(f64::INFINITY)]
-        .prop_map(Meters)
+    prop_oneof![
+        Just(0.0),
+        Just(2.1e7),
+        Just(1.0),
+        (0.0..7.4_f64).prop_map(|log| 10_f64.powf(log)),
+        Just(-1.0),
+        Just(f64::NAN),
+        Just(f64::INFINITY)
+    ]
+    .prop_map(Meters)
 }
 
 /// Every place with its distance, nearest first.
@@ -38,13 +56,25 @@ fn brute(index: &PlaceIndex<u32>, center: LatLng, metric: &impl Metric) -> Vec<(
     all
 }
 
-fn check<M: Metric + Copy>(points: &[LatLng], center: LatLng, k: usize, radius: Meters, metric: M) -> Result<(), TestCaseError> {
+fn check<M: Metric + Copy>(
+    points: &[LatLng],
+    center: LatLng,
+    k: usize,
+    radius: Meters,
+    metric: M,
+) -> Result<(), TestCaseError> {
     let pairs = || points.iter().copied().zip(0_u32..);
     for index in [PlaceIndex::new(pairs()), PlaceIndex::compact(pairs())] {
         let all = brute(&index, center, &metric);
-        let found = |hits: Vec<archstone_geo::Hit<'_, &u32, M>>| hits.iter().map(|hit| (hit.distance(), *hit.item)).collect::<Vec<_>>();
+        let found = |hits: Vec<archstone_geo::Hit<'_, &u32, M>>| {
+            hits.iter().map(|hit| (hit.distance(), *hit.item)).collect::<Vec<_>>()
+        };
         let near = index.near(center).metric(metric);
-        prop_assert_eq!(found(near.limit(k).collect()), all[..k.min(all.len())].to_vec(), "k nearest");
+        prop_assert_eq!(
+            found(near.limit(k).collect()),
+            all[..k.min(all.len())].to_vec(),
+            "k nearest"
+        );
         prop_assert_eq!(near.first().map(|hit| *hit.item), all.first().map(|hit| hit.1));
         let within: Vec<_> = all.iter().copied().filter(|hit| hit.0.0 <= radius.0).collect();
         prop_assert_eq!(found(near.within(radius).collect()), within.clone(), "within {}", radius);
@@ -60,9 +90,21 @@ fn check<M: Metric + Copy>(points: &[LatLng], center: LatLng, k: usize, radius: 
         prop_assert_eq!(ids, expected);
         let odd = |id: &u32| id % 2 == 1;
         let odds: Vec<_> = within.iter().copied().filter(|hit| odd(&hit.1)).take(k).collect();
-        prop_assert_eq!(found(near.within(radius).filter(|id| odd(id)).limit(k).collect()), odds.clone(), "filtered");
-        prop_assert_eq!(found(near.within(radius).filter(|id| odd(id)).limit(k).iter().collect()), odds, "lazily, filtered");
-        prop_assert_eq!(found(near.limit(k).iter().collect()), all[..k.min(all.len())].to_vec(), "lazily");
+        prop_assert_eq!(
+            found(near.within(radius).filter(|id| odd(id)).limit(k).collect()),
+            odds.clone(),
+            "filtered"
+        );
+        prop_assert_eq!(
+            found(near.within(radius).filter(|id| odd(id)).limit(k).iter().collect()),
+            odds,
+            "lazily, filtered"
+        );
+        prop_assert_eq!(
+            found(near.limit(k).iter().collect()),
+            all[..k.min(all.len())].to_vec(),
+            "lazily"
+        );
     }
     Ok(())
 }
@@ -119,7 +161,8 @@ proptest! {
 #[test]
 fn equal_places_come_in_the_order_they_were_given() {
     let index = PlaceIndex::new((0..1_000_u32).map(|id| (at(48.0, 2.0), id)));
-    let ids: Vec<u32> = index.near(at(48.1, 2.0)).limit(100).collect().iter().map(|hit| *hit.item).collect();
+    let ids: Vec<u32> =
+        index.near(at(48.1, 2.0)).limit(100).collect().iter().map(|hit| *hit.item).collect();
     assert_eq!(ids, (0..100).collect::<Vec<_>>());
     assert_eq!(index.near(at(48.1, 2.0)).within(Meters::from_km(12.0)).count(), 1_000);
 }
@@ -128,7 +171,12 @@ fn equal_places_come_in_the_order_they_were_given() {
 fn an_empty_index_answers_nothing() {
     let index = PlaceIndex::<u32>::new([]);
     assert!(index.is_empty() && index.nearest(at(0.0, 0.0)).is_none());
-    assert_eq!(index.near(at(0.0, 0.0)).collect().len() + index.near(at(0.0, 0.0)).iter().count() + index.in_box(&LatLngBox::WORLD).count(), 0);
+    assert_eq!(
+        index.near(at(0.0, 0.0)).collect().len()
+            + index.near(at(0.0, 0.0)).iter().count()
+            + index.in_box(&LatLngBox::WORLD).count(),
+        0
+    );
     assert!(View::new(&index.encode()).unwrap().is_empty());
 }
 
@@ -147,7 +195,9 @@ fn a_walk_stops_where_it_is_told() {
 
 #[test]
 fn a_compact_index_keeps_positions_to_6_mm_in_12_9_bytes() {
-    let points: Vec<LatLng> = (0..10_000).map(|i| at(f64::from(i) * 0.017_99 - 89.9, f64::from(i) * 7.31 % 360.0 - 180.0)).collect();
+    let points: Vec<LatLng> = (0..10_000)
+        .map(|i| at(f64::from(i) * 0.017_99 - 89.9, f64::from(i) * 7.31 % 360.0 - 180.0))
+        .collect();
     let index = PlaceIndex::compact(points.iter().copied().zip(0_u32..));
     for (p, &id) in index.iter() {
         assert!(Sphere::EARTH.distance(p, points[id as usize]).0 < 6e-3);
@@ -163,11 +213,21 @@ fn the_nearest_places_are_those_of_the_truth() {
     let index = all_places();
     for row in testkit::golden::jsonl::<serde_json::Value>(truth) {
         let center = at(row["lat"].as_f64().unwrap(), row["lon"].as_f64().unwrap());
-        for (key, hits) in [("haversine_knn20", index.near(center).limit(20).collect().iter().map(|h| (*h.item, h.distance().0)).collect::<Vec<_>>())] {
+        for (key, hits) in [(
+            "haversine_knn20",
+            index
+                .near(center)
+                .limit(20)
+                .collect()
+                .iter()
+                .map(|h| (*h.item, h.distance().0))
+                .collect::<Vec<_>>(),
+        )] {
             let expected: Vec<(u32, f64)> = serde_json::from_value(row[key].clone()).unwrap();
             for (ours, theirs) in hits.iter().zip(&expected) {
                 assert!((ours.1 - theirs.1).abs() < 1e-3, "{center} {ours:?} {theirs:?}");
-                let tied = expected.iter().filter(|other| (other.1 - theirs.1).abs() < 1e-3).count() > 1;
+                let tied =
+                    expected.iter().filter(|other| (other.1 - theirs.1).abs() < 1e-3).count() > 1;
                 assert!(ours.0 == theirs.0 || tied, "{center} {ours:?} {theirs:?}");
             }
             assert_eq!(hits.len(), expected.len());
@@ -177,5 +237,7 @@ fn the_nearest_places_are_those_of_the_truth() {
 
 fn all_places() -> PlaceIndex<u32> {
     let path = testkit::golden::data("geo/places.csv.gz").unwrap();
-    testkit::golden::csv::<(u32, f64, f64, String, u64, String)>(path).map(|(id, lat, lng, ..)| (at(lat, lng), id)).collect()
+    testkit::golden::csv::<(u32, f64, f64, String, u64, String)>(path)
+        .map(|(id, lat, lng, ..)| (at(lat, lng), id))
+        .collect()
 }

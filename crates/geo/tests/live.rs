@@ -98,7 +98,9 @@ fn a_thousand_objects_at_one_place_are_all_there() {
     for key in 0..1_000 {
         assert!(live.remove(&key).is_some());
     }
-    assert!(live.is_empty() && live.remove(&1).is_none() && live.nearest(at(0.0, 0.0), 3).is_empty());
+    assert!(
+        live.is_empty() && live.remove(&1).is_none() && live.nearest(at(0.0, 0.0), 3).is_empty()
+    );
     live.validate();
 }
 
@@ -108,5 +110,8 @@ fn an_object_is_gone_from_its_end_on() {
     live.upsert_until("bus", at(1.0, 1.0), Time::from_secs(60));
     assert_eq!(live.nearest_at(Time::from_secs(59), at(1.0, 1.0), 1).len(), 1);
     assert_eq!(live.nearest_at(Time::from_secs(60), at(1.0, 1.0), 1).len(), 0);
-    assert_eq!((live.expire(Time::from_secs(59)), live.expire(Time::from_secs(60)), live.len()), (0, 1, 0));
+    assert_eq!(
+        (live.expire(Time::from_secs(59)), live.expire(Time::from_secs(60)), live.len()),
+        (0, 1, 0)
+    );
 }

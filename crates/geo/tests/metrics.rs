@@ -2,7 +2,7 @@
 
 mod common;
 
-use archstone_geo::{Local, LatLng, LatLngBox, Meters, Metric, Sphere, Wgs84, vincenty};
+use archstone_geo::{LatLng, LatLngBox, Local, Meters, Metric, Sphere, Wgs84, vincenty};
 use common::{anywhere, at};
 use proptest::prelude::*;
 
@@ -47,11 +47,19 @@ fn karney_s_test_set_is_met_to_15_nm() {
         round = round.max(Wgs84.distance(there, line.b).0);
         // Where the direction matters: it is free at short lines and towards the antipode.
         if line.s12 > 1e5 && line.s12 < 1.9e7 {
-            assert!(turned(way.azimuth1, line.azi1) < 1e-7 && turned(way.azimuth2, line.azi2) < 1e-7, "{} {}", line.a, line.b);
+            assert!(
+                turned(way.azimuth1, line.azi1) < 1e-7 && turned(way.azimuth2, line.azi2) < 1e-7,
+                "{} {}",
+                line.a,
+                line.b
+            );
         }
     }
     assert!(round < 60e-9, "{round}");
-    println!("{} lines: inverse {inverse:e} m, direct {direct:e} m, there and back {round:e} m", lines.len());
+    println!(
+        "{} lines: inverse {inverse:e} m, direct {direct:e} m, there and back {round:e} m",
+        lines.len()
+    );
 }
 
 #[test]
@@ -61,7 +69,10 @@ fn airports_are_as_far_as_geodsolve_says() {
     for (_, _, lat1, lng1, lat2, lng2, s12, azi1, azi2, _) in testkit::golden::csv::<Row>(path) {
         let way = Wgs84.inverse(at(lat1, lng1), at(lat2, lng2));
         assert!((way.distance.0 - s12).abs() < 25e-9, "{} {s12}", way.distance.0);
-        assert!(s12 < 1e5 || turned(way.azimuth1, azi1) < 1e-7 && turned(way.azimuth2, azi2) < 1e-7, "{way:?} {azi1} {azi2}");
+        assert!(
+            s12 < 1e5 || turned(way.azimuth1, azi1) < 1e-7 && turned(way.azimuth2, azi2) < 1e-7,
+            "{way:?} {azi1} {azi2}"
+        );
     }
 }
 
@@ -187,7 +198,9 @@ fn clamping_is_not_the_nearest_point_of_a_box() {
 
 #[test]
 fn the_pairs_that_give_nan_elsewhere_do_not() {
-    for (a, b) in [((2.5, -120.0), (-2.5, 60.0)), ((4.0, 20.0), (-4.0, -160.0)), ((90.0, 0.0), (-90.0, 0.0))] {
+    for (a, b) in
+        [((2.5, -120.0), (-2.5, 60.0)), ((4.0, 20.0), (-4.0, -160.0)), ((90.0, 0.0), (-90.0, 0.0))]
+    {
         let d = Sphere::EARTH.distance(at(a.0, a.1), at(b.0, b.1)).0;
         assert!((d - core::f64::consts::PI * 6_371_008.8).abs() < 1.0, "{d}");
     }
@@ -200,7 +213,9 @@ fn vincenty_is_right_where_it_answers_and_says_where_it_does_not() {
     let mut failed = 0;
     for line in &lines {
         match vincenty(line.a, line.b) {
-            Ok(d) => assert!((d.0 - line.s12).abs() < 1e-3, "{} {} {} {}", line.a, line.b, d.0, line.s12),
+            Ok(d) => {
+                assert!((d.0 - line.s12).abs() < 1e-3, "{} {} {} {}", line.a, line.b, d.0, line.s12)
+            }
             Err(_) => failed += 1,
         }
     }
@@ -209,15 +224,26 @@ fn vincenty_is_right_where_it_answers_and_says_where_it_does_not() {
 
 #[test]
 fn coordinates_out_of_range_are_refused_by_name_and_limit() {
-    for (lat, lng, what) in [(91.0, 0.0, "latitude"), (f64::NAN, 0.0, "latitude"), (0.0, 180.1, "longitude"), (0.0, f64::INFINITY, "longitude"), (1000.0, 1000.0, "latitude")] {
+    for (lat, lng, what) in [
+        (91.0, 0.0, "latitude"),
+        (f64::NAN, 0.0, "latitude"),
+        (0.0, 180.1, "longitude"),
+        (0.0, f64::INFINITY, "longitude"),
+        (1000.0, 1000.0, "latitude"),
+    ] {
         let error = LatLng::new(lat, lng).unwrap_err();
         assert_eq!(error.what, what);
         assert!(LatLngBox::new(lat, 90.0, lng, 0.0).is_err());
     }
     assert_eq!(LatLng::wrapped(100.0, 20.0).unwrap(), at(80.0, -160.0));
     assert_eq!(LatLng::wrapped(0.0, 540.0).unwrap().lng().abs(), 180.0);
-    assert!(LatLng::wrapped(f64::NAN, 0.0).is_err() && LatLng::wrapped(0.0, f64::INFINITY).is_err());
-    assert_eq!(LatLng::from_e7(488_566_000, 23_522_000).unwrap().to_e7(), (488_566_000, 23_522_000));
+    assert!(
+        LatLng::wrapped(f64::NAN, 0.0).is_err() && LatLng::wrapped(0.0, f64::INFINITY).is_err()
+    );
+    assert_eq!(
+        LatLng::from_e7(488_566_000, 23_522_000).unwrap().to_e7(),
+        (488_566_000, 23_522_000)
+    );
     assert!(LatLng::from_e7(i32::MAX, 0).is_err());
     assert_eq!(LatLng::new(-0.0, -0.0).unwrap(), at(0.0, 0.0));
     assert!(LatLngBox::new(2.0, 1.0, 0.0, 1.0).is_err());
@@ -226,9 +252,16 @@ fn coordinates_out_of_range_are_refused_by_name_and_limit() {
 #[test]
 fn boxes_know_the_antimeridian_and_the_poles() {
     let fiji = LatLngBox::new(-21.0, -12.0, 177.0, -178.0).unwrap();
-    let (east, west) = (LatLngBox::new(-20.0, 0.0, -179.0, -170.0).unwrap(), LatLngBox::new(-20.0, 0.0, 170.0, 178.0).unwrap());
+    let (east, west) = (
+        LatLngBox::new(-20.0, 0.0, -179.0, -170.0).unwrap(),
+        LatLngBox::new(-20.0, 0.0, 170.0, 178.0).unwrap(),
+    );
     assert!(fiji.intersects(&east) && east.intersects(&fiji) && !east.intersects(&west));
-    assert!(fiji.contains(at(-15.0, 180.0)) && fiji.contains(at(-15.0, -180.0)) && !fiji.contains(at(-15.0, 0.0)));
+    assert!(
+        fiji.contains(at(-15.0, 180.0))
+            && fiji.contains(at(-15.0, -180.0))
+            && !fiji.contains(at(-15.0, 0.0))
+    );
     assert_eq!((fiji.width(), fiji.crosses_antimeridian()), (5.0, true));
     let both = east.union(&west);
     assert_eq!((both.west(), both.east()), (170.0, -170.0));

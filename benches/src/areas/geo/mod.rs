@@ -1,15 +1,17 @@
-//! Geography: codes, distances, the static index, live objects, regions, fences.
+//! Geography: codes, distances, the static index, live objects, polylines.
 
 mod code;
 mod data;
+mod distance;
 mod index;
 
 use super::Area;
 
 pub(super) fn area() -> Area {
-    const PEERS: &[&str] = &["geohash", "geo", "geographiclib-rs", "kiddo", "rstar", "geo-index", "s2", "polyline"];
+    const PEERS: &[&str] = &["geohash", "geo", "geographiclib-rs", "kiddo", "rstar", "geo-index", "polyline"];
     let mut area = Area::new("geo", PEERS);
     code::entries(&mut area);
+    distance::entries(&mut area);
     index::entries(&mut area);
     area
 }

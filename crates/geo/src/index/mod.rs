@@ -70,7 +70,12 @@ impl<T> PlaceIndex<T> {
 
     fn build(places: impl IntoIterator<Item = (LatLng, T)>, compact: bool) -> Self {
         let (positions, items): (Vec<LatLng>, Vec<T>) = places.into_iter().unzip();
-        assert!(u32::try_from(items.len()).is_ok(), "{} places, there may be {}", items.len(), u32::MAX);
+        assert!(
+            u32::try_from(items.len()).is_ok(),
+            "{} places, there may be {}",
+            items.len(),
+            u32::MAX
+        );
         let (tree, order) = Tree::build(&positions, compact);
         Self { tree, items: permuted(items, order) }
     }
@@ -94,14 +99,12 @@ impl<T> PlaceIndex<T> {
     }
 
     /// Asks what is near `center`.
-    #[must_use]
     #[inline]
     pub fn near(&self, center: LatLng) -> Near<'_, Slice<'_, T>> {
         Near::new(self.tree.borrow(), Slice(&self.items), center)
     }
 
     /// The place nearest to `center` on the sphere; `None` if the index is empty.
-    #[must_use]
     #[inline]
     pub fn nearest(&self, center: LatLng) -> Option<Hit<'_, &T>> {
         self.near(center).first()
@@ -224,7 +227,9 @@ impl Edges {
             return false;
         }
         let inside = self.normals.map(|n| {
-            let most = |axis: usize| (n[axis] * f64::from(b.low[axis])).max(n[axis] * f64::from(b.high[axis]));
+            let most = |axis: usize| {
+                (n[axis] * f64::from(b.low[axis])).max(n[axis] * f64::from(b.high[axis]))
+            };
             most(0) + most(1) >= -2.0
         });
         if self.either { inside[0] || inside[1] } else { inside[0] && inside[1] }

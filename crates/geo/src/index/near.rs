@@ -105,14 +105,26 @@ impl<T, M: Metric> Hit<'_, T, M> {
 
 impl<T: fmt::Debug, M: Metric> fmt::Debug for Hit<'_, T, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hit").field("item", &self.item).field("position", &self.position()).field("distance", &self.distance()).finish()
+        f.debug_struct("Hit")
+            .field("item", &self.item)
+            .field("position", &self.position())
+            .field("distance", &self.distance())
+            .finish()
     }
 }
 
 impl<'a, I: Items> Near<'a, I> {
     #[inline]
     pub(super) fn new(tree: Tree<&'a [u8]>, items: I, center: LatLng) -> Self {
-        Self { tree, items, center, within: Meters(f64::INFINITY), limit: usize::MAX, metric: DEFAULT, filter: () }
+        Self {
+            tree,
+            items,
+            center,
+            within: Meters(f64::INFINITY),
+            limit: usize::MAX,
+            metric: DEFAULT,
+            filter: (),
+        }
     }
 }
 
@@ -162,7 +174,8 @@ impl<'a, I: Items, M: Metric + Copy, F: Filter<I::Item>> Near<'a, I, M, F> {
             return None;
         }
         // Past half a turn is everything: more steps than any chord has.
-        let chord = |angle: f64| if angle >= core::f64::consts::PI { 1e12 } else { cube::chord(angle) };
+        let chord =
+            |angle: f64| if angle >= core::f64::consts::PI { 1e12 } else { cube::chord(angle) };
         let sure = chord(radius / most);
         let maybe = if least == most { sure } else { chord(radius / least) };
         // A hair inside and outside, for the rounding of the metric itself.
@@ -170,7 +183,10 @@ impl<'a, I: Items, M: Metric + Copy, F: Filter<I::Item>> Near<'a, I, M, F> {
     }
 
     /// Calls `each` with every hit, in no order, until it breaks or the limit is reached.
-    pub fn for_each(mut self, mut each: impl FnMut(Hit<'a, I::Item, M>) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub fn for_each(
+        mut self,
+        mut each: impl FnMut(Hit<'a, I::Item, M>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let Some(limits) = self.limits(self.within.0) else { return ControlFlow::Continue(()) };
         let (tree, q, mut left) = (self.tree, cube::cube(self.center), self.limit);
         if left == 0 {
@@ -190,7 +206,11 @@ impl<'a, I: Items, M: Metric + Copy, F: Filter<I::Item>> Near<'a, I, M, F> {
             },
             |at| {
                 let (this, each, left) = &mut *this.borrow_mut();
-                if this.distance(at) <= this.within { this.give(at, each, left) } else { ControlFlow::Continue(()) }
+                if this.distance(at) <= this.within {
+                    this.give(at, each, left)
+                } else {
+                    ControlFlow::Continue(())
+                }
             },
         );
         // Reaching the limit is not the caller's break.
@@ -259,7 +279,8 @@ impl<'a, I: Items, M: Metric + Copy, F: Filter<I::Item>> Near<'a, I, M, F> {
             // at its longest, and nothing past that angle at its shortest can be nearer.
             let candidates = self.candidates();
             if let Some(&kth) = candidates.get(self.limit.wrapping_sub(1)) {
-                let chord = libm::sqrt(f64::from(square_of(kth))) * (1.0 + f64::from(ROUNDING)) + SLACK;
+                let chord =
+                    libm::sqrt(f64::from(square_of(kth))) * (1.0 + f64::from(ROUNDING)) + SLACK;
                 radius = radius.min(cube::angle(chord) * self.metric.radii().1 * (1.0 + 1e-9));
             }
         }
@@ -318,7 +339,9 @@ impl<'a, I: Items, M: Metric + Copy, F: Filter<I::Item>> Near<'a, I, M, F> {
         let mut all = self.candidates();
         if self.within.0 < f64::INFINITY {
             let sure = self.limits(self.within.0).map_or(-1.0, |limits| limits.0);
-            all.retain(|&c| square_of(c) <= sure || self.distance(c as u32 as usize) <= self.within);
+            all.retain(|&c| {
+                square_of(c) <= sure || self.distance(c as u32 as usize) <= self.within
+            });
         }
         let mut start = 0;
         while start < all.len().min(self.limit) {
@@ -329,7 +352,8 @@ impl<'a, I: Items, M: Metric + Copy, F: Filter<I::Item>> Near<'a, I, M, F> {
             if end - start > 1 {
                 let at = |c: Candidate| c as u32;
                 let distance = |c: Candidate| self.distance(at(c) as usize).0;
-                all[start..end].sort_by(|&a, &b| distance(a).total_cmp(&distance(b)).then(at(a).cmp(&at(b))));
+                all[start..end]
+                    .sort_by(|&a, &b| distance(a).total_cmp(&distance(b)).then(at(a).cmp(&at(b))));
             }
             start = end;
         }
@@ -434,18 +458,22 @@ impl<'a, I: Items, M: Metric + Copy, F: Filter<I::Item>> Iterator for NearestFir
                 What::Node(Node::Group { level, group }) => {
                     let (block, len) = self.near.tree.group(level, group);
                     let least = Tree::<&[u8]>::least(block, self.q);
-                    self.heap.extend(least.into_iter().enumerate().take(len).map(|(i, least)| Step {
-                        key: bound(least),
-                        what: What::Node(Tree::<&[u8]>::child(level, group, i)),
+                    self.heap.extend(least.into_iter().enumerate().take(len).map(|(i, least)| {
+                        Step {
+                            key: bound(least),
+                            what: What::Node(Tree::<&[u8]>::child(level, group, i)),
+                        }
                     }));
                 }
                 What::Node(Node::Leaf(leaf)) => {
                     let (block, len) = self.near.tree.leaf(leaf);
                     let squares = Tree::<&[u8]>::squares(block, self.q);
-                    self.heap.extend(squares.into_iter().enumerate().take(len).map(|(i, square)| Step {
-                        key: bound(square),
-                        what: What::Bound((leaf * LEAF + i) as u32),
-                    }));
+                    self.heap.extend(squares.into_iter().enumerate().take(len).map(
+                        |(i, square)| Step {
+                            key: bound(square),
+                            what: What::Bound((leaf * LEAF + i) as u32),
+                        },
+                    ));
                 }
                 What::Bound(at) => {
                     if self.near.filter.takes(self.near.items.item(at as usize)) {

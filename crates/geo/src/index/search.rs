@@ -34,7 +34,6 @@ pub(crate) struct Nearest {
 /// Up to this many, the limit is kept exact with every point found.
 const SMALL: usize = 16;
 
-
 impl Nearest {
     /// The `k` nearest with a square of at most `limit`.
     pub(crate) fn new(k: usize, limit: f32) -> Self {
@@ -186,11 +185,13 @@ impl Tree<&[u8]> {
                 let off = (d.unsigned_abs() as f32) - 3.0;
                 let mut far = side.off;
                 far[axis] = if off > far[axis] { off } else { far[axis] };
-                let square = (far[0] * far[0] + far[1] * far[1] + far[2] * far[2]) * (1.0 - ROUNDING);
+                let square =
+                    (far[0] * far[0] + far[1] * far[1] + far[2] * far[2]) * (1.0 - ROUNDING);
                 let other = if d >= 0 { first } else { middle };
                 first = if d >= 0 { middle } else { first };
                 if square <= nearest.limit {
-                    stack[waiting] = Side { square, off: far, first: other as u32, span: span as u32 };
+                    stack[waiting] =
+                        Side { square, off: far, first: other as u32, span: span as u32 };
                     waiting += 1;
                 }
             }
@@ -209,7 +210,13 @@ impl Tree<&[u8]> {
     }
 
     #[inline(always)]
-    fn scan<const ALL: bool>(&self, leaf: usize, q: Cube, nearest: &mut Nearest, accept: &mut impl FnMut(usize) -> bool) {
+    fn scan<const ALL: bool>(
+        &self,
+        leaf: usize,
+        q: Cube,
+        nearest: &mut Nearest,
+        accept: &mut impl FnMut(usize) -> bool,
+    ) {
         let (block, len) = self.leaf(leaf);
         let squares = Self::squares(block, q);
         if ALL && nearest.k == 1 && len == LEAF {

@@ -16,6 +16,8 @@
 //! exact    latitude and longitude as doubles, or nothing if compact   16 B a point
 //! ```
 
+#![allow(clippy::needless_range_loop, reason = "an axis runs over several arrays at once")]
+
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -65,7 +67,15 @@ impl Layout {
         let (leaves, cuts_at) = (len.div_ceil(LEAF), at);
         at += 4 * leaves;
         let exact_at = (!compact).then_some(at);
-        Self { len, levels, height, cuts_at, leaves, exact_at, bytes: at + if compact { 0 } else { 16 * len } }
+        Self {
+            len,
+            levels,
+            height,
+            cuts_at,
+            leaves,
+            exact_at,
+            bytes: at + if compact { 0 } else { 16 * len },
+        }
     }
 
     pub(crate) fn is_compact(&self) -> bool {
@@ -164,9 +174,13 @@ impl<B: AsRef<[u8]>> Tree<B> {
         if middle < self.layout.leaves {
             let right = self.check_cuts(middle, span / 2)?;
             let (axis, cut) = self.cut_before(middle);
-            let parts = axis < 3 && all.high[axis] <= cut.saturating_add(3) && cut <= right.low[axis];
+            let parts =
+                axis < 3 && all.high[axis] <= cut.saturating_add(3) && cut <= right.low[axis];
             if !parts {
-                return Err((self.layout.cuts_at + 4 * middle, "a cut that does not part its sides"));
+                return Err((
+                    self.layout.cuts_at + 4 * middle,
+                    "a cut that does not part its sides",
+                ));
             }
             all.join(&right);
         }
@@ -273,7 +287,8 @@ impl<B: AsRef<[u8]>> Tree<B> {
 
     pub(crate) fn stored_box(&self, level: usize, i: usize) -> CubeBox {
         let (block, _) = self.group(level, i / GROUP);
-        let at = |axis: usize, high: usize| word(block, 2 * GROUP * axis + high * GROUP + i % GROUP);
+        let at =
+            |axis: usize, high: usize| word(block, 2 * GROUP * axis + high * GROUP + i % GROUP);
         CubeBox { low: [at(0, 0), at(1, 0), at(2, 0)], high: [at(0, 1), at(1, 1), at(2, 1)] }
     }
 
@@ -317,7 +332,8 @@ impl Tree<Vec<u8>> {
     pub(crate) fn build(places: &[LatLng], compact: bool) -> (Self, Vec<u32>) {
         let layout = Layout::of(places.len(), compact);
         let mut tree = Self { layout, bytes: vec![0; layout.bytes] };
-        let mut points: Vec<Point> = places.iter().zip(0..).map(|(place, i)| (cube::cube(*place), i)).collect();
+        let mut points: Vec<Point> =
+            places.iter().zip(0..).map(|(place, i)| (cube::cube(*place), i)).collect();
         tree.cut(&mut points, 0, layout.leaves.next_power_of_two());
         tree.fill(&points, places);
         (tree, points.into_iter().map(|(_, i)| i).collect())

@@ -70,7 +70,11 @@ impl<'a> View<'a> {
         let tree = Tree { layout, bytes: input.bytes(layout.bytes, "tree")? };
         let items = Ids(input.bytes(8 * len, "items")?);
         input.finish()?;
-        tree.check().map_err(|(at, why)| DecodeError { at: start + at, what: "tree", why: Why::Invalid(why) })?;
+        tree.check().map_err(|(at, why)| DecodeError {
+            at: start + at,
+            what: "tree",
+            why: Why::Invalid(why),
+        })?;
         Ok(Self { tree, items })
     }
 

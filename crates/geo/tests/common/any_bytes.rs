@@ -17,7 +17,8 @@ pub fn any_bytes(bytes: &[u8]) {
         let _ = (cell.center(), cell.neighbors().count(), cell.children());
     }
     for precision in [Precision::Five, Precision::Six, Precision::Seven] {
-        let path: Vec<LatLng> = polyline::decode_bytes(bytes, precision).map_while(Result::ok).collect();
+        let path: Vec<LatLng> =
+            polyline::decode_bytes(bytes, precision).map_while(Result::ok).collect();
         // What was read can be written, and reads back the same.
         let written = polyline::encode(path.iter().copied(), precision);
         let again: Result<Vec<LatLng>, _> = polyline::decode(&written, precision).collect();
@@ -29,8 +30,14 @@ pub fn any_bytes(bytes: &[u8]) {
         let _ = view.near(center).within(Meters(1e6)).count();
     }
     // Any doubles: positions if they are, an index of those.
-    let doubles: Vec<f64> = bytes.chunks_exact(8).map(|eight| f64::from_le_bytes(eight.try_into().expect("eight"))).collect();
-    let places: Vec<LatLng> = doubles.chunks_exact(2).filter_map(|p| LatLng::new(p[0], p[1]).or_else(|_| LatLng::wrapped(p[0], p[1])).ok()).collect();
+    let doubles: Vec<f64> = bytes
+        .chunks_exact(8)
+        .map(|eight| f64::from_le_bytes(eight.try_into().expect("eight")))
+        .collect();
+    let places: Vec<LatLng> = doubles
+        .chunks_exact(2)
+        .filter_map(|p| LatLng::new(p[0], p[1]).or_else(|_| LatLng::wrapped(p[0], p[1])).ok())
+        .collect();
     let index = PlaceIndex::new(places.iter().copied().zip(0_u32..));
     for place in places.iter().take(4) {
         assert_eq!(index.nearest(*place).map(|hit| hit.distance()), Some(Meters::ZERO));

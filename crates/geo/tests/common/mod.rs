@@ -22,7 +22,15 @@ pub fn sources(name: &str) -> Vec<std::path::PathBuf> {
 /// Anywhere, and often where it hurts: poles, antimeridian, equator, a few fixed places.
 pub fn anywhere() -> impl Strategy<Value = LatLng> {
     let edge = prop::sample::select(vec![
-        (90.0, 0.0), (-90.0, 33.0), (90.0, -180.0), (0.0, 180.0), (0.0, -180.0), (0.0, 0.0), (12.5, 180.0), (89.999_999, 90.0), (-89.9, 179.999_999),
+        (90.0, 0.0),
+        (-90.0, 33.0),
+        (90.0, -180.0),
+        (0.0, 180.0),
+        (0.0, -180.0),
+        (0.0, 0.0),
+        (12.5, 180.0),
+        (89.999_999, 90.0),
+        (-89.9, 179.999_999),
     ]);
     prop_oneof![
         6 => (-90.0..=90.0, -180.0..=180.0),

@@ -2,7 +2,6 @@
 
 mod code;
 mod data;
-mod distance;
 mod index;
 
 use super::Area;
@@ -11,7 +10,6 @@ pub(super) fn area() -> Area {
     const PEERS: &[&str] = &["geohash", "geo", "geographiclib-rs", "kiddo", "rstar", "geo-index", "polyline"];
     let mut area = Area::new("geo", PEERS);
     code::entries(&mut area);
-    distance::entries(&mut area);
     index::entries(&mut area);
     area
 }

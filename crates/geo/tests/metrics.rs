@@ -214,7 +214,14 @@ fn vincenty_is_right_where_it_answers_and_says_where_it_does_not() {
     for line in &lines {
         match vincenty(line.a, line.b) {
             Ok(d) => {
-                assert!((d.0 - line.s12).abs() < 1e-3, "{} {} {} {}", line.a, line.b, d.0, line.s12);
+                assert!(
+                    (d.0 - line.s12).abs() < 1e-3,
+                    "{} {} {} {}",
+                    line.a,
+                    line.b,
+                    d.0,
+                    line.s12
+                );
             }
             Err(_) => failed += 1,
         }

@@ -72,7 +72,7 @@ impl CellId {
     /// # Errors
     /// A number that no cell has: a face past 5, or no marker bit at an even place.
     pub const fn from_u64(id: u64) -> Result<Self, CellError> {
-        if id >> 61 > 5 || id.trailing_zeros() % 2 != 0 || id == 0 {
+        if id >> 61 > 5 || id.trailing_zeros() % 2 != 0 || id.trailing_zeros() > 60 {
             return Err(CellError::Id { id });
         }
         Ok(Self::raw(id))

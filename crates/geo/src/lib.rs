@@ -15,8 +15,8 @@
 //! | I need | take |
 //! |---|---|
 //! | a distance, 0.6 % off at most | [`Sphere::EARTH`] |
-//! | a distance to 15 nm, directions, a line | [`Wgs84`] |
-//! | a distance people travel, fast, to 2e-7 | [`Local`] |
+//! | a distance to nanometres, directions, a line | [`Wgs84`] |
+//! | a distance up to 100 km, to 2e-7 | [`Local`] |
 //! | a code for a place | [`Geohash`], [`CellId`] (S2), [`redis::Score`] |
 //! | places near here | [`PlaceIndex`]; as bytes, [`View`] |
 //! | moving objects near here | [`LiveIndex`] |
@@ -26,7 +26,7 @@
 //!
 //! # Features
 //!
-//! `std` (default): vector code where the processor has it, randomly seeded tables. `serde`: positions
+//! `std` (default): randomly seeded tables. `serde`: positions
 //! as degrees, cells as text. `geo-types`: conversions. No feature changes an answer: sines and
 //! cosines are the crate's own.
 #![no_std]

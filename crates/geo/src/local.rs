@@ -19,7 +19,7 @@ const RADIUS: f64 = 6_371_008.8;
 /// | 1 000 km | 2e-5 |
 /// | anywhere (next to antipodes) | 5e-2 |
 ///
-/// About the time of a haversine. Symmetric to the bit, never NaN.
+/// Symmetric to the bit, never NaN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Local;
 

@@ -17,7 +17,7 @@ use crate::vector::{V3, angle_to_edge, dot, normal};
 /// that two polygons share, vertex for vertex, is in exactly one of them.
 ///
 /// [`contains`](Region::contains) counts the edges between the position and the north pole; edges are
-/// kept by longitude, so that it looks at those of one strip: O(edges / strips). 60 to 90 bytes an edge.
+/// kept by longitude, so that it looks at those of one strip: O(edges / strips).
 ///
 /// ```
 /// use archstone_geo::{LatLng, Polygon, Region};
@@ -44,11 +44,15 @@ pub struct Polygon {
 /// From west to east.
 #[derive(Clone, Copy, Debug)]
 struct Edge {
+    /// Its ends, -180 up to but not 180; the eastern one is the lesser if the antimeridian is between.
     west: f64,
-    /// Degrees to its eastern end: below 180.
+    east: f64,
+    /// Degrees between them: below 180.
     width: f64,
-    /// Upward normal: positive on what is north of it.
+    /// Upward normal: on what is south of the edge, its product is below `least`.
     normal: V3,
+    /// 0; 2, so that all is south of it, for an edge that is the north pole.
+    least: f64,
     /// Numbers of its vertices.
     ends: [u32; 2],
 }
@@ -151,9 +155,11 @@ impl Polygon {
             .edges
             .iter()
             .map(|edge| {
-                let (a, b) =
-                    (self.strip(edge.west), self.strip_of(self.east_of(edge.west) + edge.width));
-                (a.min(count - 1), b)
+                // Strips never fall with the longitude east of the western end, so an edge that
+                // ends west of where it begins goes past that end.
+                let past = self.east_of(edge.east) < self.east_of(edge.west);
+                let last = self.strip(edge.east, count) + if past { count } else { 0 };
+                (self.strip(edge.west, count), last)
             })
             .collect();
         let each = |(a, b): (usize, usize)| (a..=b).map(move |strip| strip % count);
@@ -184,12 +190,9 @@ impl Polygon {
         if off < 0.0 { off + 360.0 } else { off }
     }
 
-    fn strip_of(&self, east: f64) -> usize {
-        (east * self.to_strip) as usize
-    }
-
-    fn strip(&self, lng: f64) -> usize {
-        self.strip_of(self.east_of(lng))
+    #[inline]
+    fn strip(&self, lng: f64, count: usize) -> usize {
+        ((self.east_of(lng) * self.to_strip) as usize).min(count - 1)
     }
 }
 
@@ -225,6 +228,18 @@ fn corners(ring: &[LatLng]) -> Vec<LatLng> {
     out
 }
 
+/// The meridian of 180 degrees is that of -180.
+#[inline]
+fn meridian(lng: f64) -> f64 {
+    if lng == 180.0 { -180.0 } else { lng }
+}
+
+/// tan(lat / 2), -1 to 1.
+fn half_tangent(lat: f64) -> f64 {
+    let (sin, cos) = math::sin_cos(lat);
+    sin / (1.0 + cos)
+}
+
 /// Adds the edges; whether the ring's smaller side has the north pole.
 fn add_ring(
     number: usize,
@@ -232,7 +247,7 @@ fn add_ring(
     edges: &mut Vec<Edge>,
     vertices: &mut Vec<V3>,
 ) -> Result<bool, PolygonError> {
-    let (mut turned, mut north, base) = (0.0, 0.0, vertices.len());
+    let (mut turned, mut area, base) = (0.0, 0.0, vertices.len());
     vertices.extend(ring.iter().map(|p| unit(*p)));
     for (i, a) in ring.iter().enumerate() {
         let j = (i + 1) % ring.len();
@@ -242,32 +257,32 @@ fn add_ring(
             return Err(PolygonError { ring: number, vertex: i, kind: PolygonErrorKind::OverPole });
         }
         turned += d;
-        north += d * (2.0 - math::sin_cos(a.lat()).0 - math::sin_cos(b.lat()).0);
         // From west to east; the same two vertices give the same edge in either polygon.
-        let (from, west, to) = if d > 0.0 { (i, a.lng(), j) } else { (j, b.lng(), i) };
+        let (from, west, east, to) =
+            if d > 0.0 { (i, a.lng(), b.lng(), j) } else { (j, b.lng(), a.lng(), i) };
         let n = normal(vertices[base + from], vertices[base + to]);
-        // At a pole the edge is a point: all is south of the north pole, north of the other.
-        let n = if a.lat().abs() == 90.0 && b.lat() == a.lat() { [0.0, 0.0, -a.lat()] } else { n };
-        if d != 0.0 {
-            edges.push(Edge {
-                west,
-                width: d.abs(),
-                normal: n,
-                ends: [(base + from) as u32, (base + to) as u32],
-            });
-        } else {
-            // Along a meridian: no part in counting, but in distances.
-            edges.push(Edge {
-                west,
-                width: 0.0,
-                normal: n,
-                ends: [(base + from) as u32, (base + to) as u32],
-            });
-        }
+        // At a pole the edge is a point: all is south of the north pole, nothing of the other.
+        let point = a.lat().abs() == 90.0 && b.lat() == a.lat();
+        let n = if point { [0.0; 3] } else { n };
+        // One along a meridian has no part in counting, but in distances.
+        edges.push(Edge {
+            west: meridian(west),
+            east: meridian(east),
+            width: d.abs(),
+            normal: n,
+            least: if point && a.lat() > 0.0 { 2.0 } else { 0.0 },
+            ends: [(base + from) as u32, (base + to) as u32],
+        });
+        // Twice the tangent of half of what lies between the edge and the equator (Chamberlain and
+        // Duquette; tan(lat / 2) of each end).
+        let (s, t) = (half_tangent(a.lat()), half_tangent(b.lat()));
+        let (sin, cos) = math::sin_cos(0.5 * d);
+        area += 2.0 * math::atan2_degrees(sin * (s + t), cos * (1.0 + s * t));
     }
-    // Round the axis: one side has a pole, the other has the other. `north` is twice the northern
-    // side's area in degrees: half the sphere is 360.
-    Ok(turned.abs() > 180.0 && north.abs() < 720.0)
+    // `area`, in degrees of which the sphere has 720, is what lies between ring and equator. A ring
+    // round the axis: north of it is half the sphere less that. Another: it encloses that, or all
+    // but that and both poles.
+    Ok(if turned.abs() > 180.0 { area * turned > 0.0 } else { area.abs() > 360.0 })
 }
 
 /// A circle that has all of the edges: the whole sphere unless they are within a quarter turn.
@@ -288,23 +303,22 @@ fn bounding(vertices: &[V3], edges: &[Edge], _: bool) -> Circle {
 
 impl Region for Polygon {
     fn contains(&self, at: LatLng) -> bool {
-        let east = self.east_of(at.lng());
         let mut inside = self.pole_inside;
-        if at.lat() == 90.0 {
-            return inside;
-        }
-        let strip = self.strip_of(east);
-        if strip >= self.strips.len() - 1 {
-            return inside;
-        }
+        // A pole is one position, whatever its longitude.
+        let lng = if at.lat().abs() == 90.0 { -180.0 } else { meridian(at.lng()) };
+        let strip = self.strip(lng, self.strips.len() - 1);
         let p = unit(at);
         for &number in &self.by_strip[self.strips[strip] as usize..self.strips[strip + 1] as usize]
         {
             let edge = &self.edges[number as usize];
-            let off = at.lng() - edge.west;
-            let off = if off < 0.0 { off + 360.0 } else { off };
-            // Half open: a meridian through a vertex meets one of its two edges.
-            inside ^= off < edge.width && dot(edge.normal, p) < 0.0;
+            let (past_west, before_east) = (edge.west <= lng, lng < edge.east);
+            // Half open and exact: a meridian through a vertex meets one of its two edges.
+            let between = if edge.west <= edge.east {
+                past_west && before_east
+            } else {
+                past_west || before_east
+            };
+            inside ^= between && dot(edge.normal, p) < edge.least;
         }
         inside
     }
@@ -396,15 +410,17 @@ impl Polygon {
         }
         for edge in &self.edges {
             let [a, b] = edge.ends.map(|end| self.vertices[end as usize]);
-            // Steps of a tenth of a degree, each marking the cells a tenth around.
-            let steps = (crate::vector::angle(a, b) * math::DEGREES * 10.0) as u32 + 1;
+            // Steps of a tenth of a degree, each marking the cells a tenth around. At right angles
+            // to `a`, towards `b`:
+            let across = crate::vector::cross(edge.normal, a);
+            let length = crate::vector::norm(across);
+            let across =
+                if length > 0.0 { crate::vector::scale(across, 1.0 / length) } else { [0.0; 3] };
+            let angle = crate::vector::angle(a, b) * math::DEGREES;
+            let steps = (angle * 10.0) as u32 + 1;
             for i in 0..=steps {
-                let t = f64::from(i) / f64::from(steps);
-                let p = crate::sphere::position([
-                    a[0] + t * (b[0] - a[0]),
-                    a[1] + t * (b[1] - a[1]),
-                    a[2] + t * (b[2] - a[2]),
-                ]);
+                let (sin, cos) = math::sin_cos(angle * f64::from(i) / f64::from(steps));
+                let p = crate::sphere::position([0, 1, 2].map(|k| a[k] * cos + across[k] * sin));
                 let wide = (0.15 / math::cos_latitude(p.lat()).max(1e-3)).min(180.0);
                 for lat in [p.lat() - 0.15, p.lat() + 0.15] {
                     let row = cell(lat.clamp(-90.0, 90.0), 0.0) / 360;

@@ -103,8 +103,7 @@ impl Shape {
             }
             Kind::Box(area) => {
                 let center = area.center();
-                // The farthest from a place is the nearest to its antipode.
-                (center, core::f64::consts::PI - area.angle_from(center.antipode()) + 1e-12)
+                (center, farthest(area, center) * (1.0 + 1e-9) + 1e-12)
             }
         }
     }
@@ -161,8 +160,11 @@ impl Region for Circle {
     }
 
     fn relation(&self, cell: &Shape) -> Relation {
-        // A hair to the safe side of each comparison.
-        let (inner, outer) = (self.chord2 * (1.0 - 1e-12), self.chord2 * (1.0 + 1e-12) + 1e-30);
+        // A hair to the safe side of each comparison, 25 nm at least.
+        let chord = math::sqrt(self.chord2);
+        let (less, more) =
+            ((chord * (1.0 - 1e-12) - 4e-15).max(0.0), chord * (1.0 + 1e-12) + 4e-15);
+        let (inner, outer) = (less * less, more * more);
         match &cell.0 {
             Kind::Quad(corners) => {
                 let off = corners.map(|c| {
@@ -182,10 +184,11 @@ impl Region for Circle {
             }
             Kind::Box(area) => {
                 let radius = self.radius.0 / Sphere::EARTH.radius();
-                let most = core::f64::consts::PI - area.angle_from(self.center.antipode());
-                if most <= radius * (1.0 - 1e-12) - 1e-12 {
+                // Angles next to half a turn are rounded to 3e-8.
+                let hair = if radius > 3.1 { 1e-7 } else { 1e-12 };
+                if farthest(area, self.center) <= radius * (1.0 - 1e-12) - hair {
                     Relation::Contains
-                } else if area.angle_from(self.center) > radius * (1.0 + 1e-12) + 1e-12 {
+                } else if area.angle_from(self.center) > radius * (1.0 + 1e-12) + hair {
                     Relation::Disjoint
                 } else {
                     Relation::Crosses
@@ -193,6 +196,20 @@ impl Region for Circle {
             }
         }
     }
+}
+
+/// The angle to the farthest position of a box, or a hair more.
+fn farthest(area: &LatLngBox, from: LatLng) -> f64 {
+    let off = |lng: f64| math::longitude_difference(from.lng(), lng).abs();
+    if area.width() <= 90.0 && off(area.west()) <= 90.0 && off(area.east()) <= 90.0 {
+        // Along a parallel the angle grows with the longitude, along a meridian within a quarter
+        // turn it falls and then grows: the farthest is a corner.
+        let corners = [area.west(), area.east()]
+            .map(|lng| [area.south(), area.north()].map(|lat| LatLng::clamped(lat, lng)));
+        return corners.iter().flatten().map(|at| sphere::angle(from, *at)).fold(0.0, f64::max);
+    }
+    // The farthest is the nearest to the antipode; next to half a turn that is rounded to 3e-8.
+    core::f64::consts::PI - area.angle_from(from.antipode()) + 1e-7
 }
 
 /// Whether `p` is on the left of all four edges.

@@ -6,8 +6,8 @@ use crate::metric::Metric;
 
 /// A sphere; [`Sphere::EARTH`] has the Earth's mean radius.
 ///
-/// Haversine distances: never NaN, symmetric to the bit, off the ellipsoid's by at most 0.56 %,
-/// rounding below 10 nm up to 18 000 km and below 0.2 m next to antipodes.
+/// Haversine distances: never NaN, symmetric to the bit, off the ellipsoid's by at most 0.56 %. Their
+/// rounding is least between near places and largest, parts of a metre, next to antipodes.
 ///
 /// ```
 /// use archstone_geo::{LatLng, Metric, Sphere};
@@ -126,7 +126,7 @@ impl Metric for Sphere {
         (self.radius, self.radius)
     }
 
-    /// Eight at a time as vector code: `benches` row `geo.G4`.
+    /// Eight at a time, so that it can become vector code.
     fn distances(&self, from: LatLng, to: &[LatLng], out: &mut [Meters]) {
         batch::distances(self.radius, from, to, out);
     }
@@ -194,15 +194,6 @@ mod batch {
     const LANES: usize = 8;
 
     pub(super) fn distances(radius: f64, from: LatLng, to: &[LatLng], out: &mut [Meters]) {
-        #[cfg(all(feature = "std", target_arch = "x86_64"))]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return wide::distances(radius, from, to, out);
-        }
-        run(radius, from, to, out);
-    }
-
-    #[inline(always)]
-    fn run(radius: f64, from: LatLng, to: &[LatLng], out: &mut [Meters]) {
         let cos_from = math::cos_latitude(from.lat());
         let whole = to.len() / LANES * LANES;
         for (to, out) in to[..whole].chunks_exact(LANES).zip(out[..whole].chunks_exact_mut(LANES)) {
@@ -216,24 +207,6 @@ mod batch {
         }
         for (to, out) in to[whole..].iter().zip(&mut out[whole..]) {
             *out = Meters(radius * angle_with(from, cos_from, *to));
-        }
-    }
-
-    /// The same loop for processors with AVX2: 1.9x in row `geo.G4`. Without fused
-    /// multiplication, so that no bit differs.
-    #[cfg(all(feature = "std", target_arch = "x86_64"))]
-    #[allow(unsafe_code)] // calling a function that needs AVX2; the caller has looked for it
-    mod wide {
-        use super::{LatLng, Meters, run};
-
-        pub(super) fn distances(radius: f64, from: LatLng, to: &[LatLng], out: &mut [Meters]) {
-            #[target_feature(enable = "avx2")]
-            unsafe fn avx2(radius: f64, from: LatLng, to: &[LatLng], out: &mut [Meters]) {
-                run(radius, from, to, out);
-            }
-            assert!(std::arch::is_x86_feature_detected!("avx2"));
-            // SAFETY: the processor has AVX2, by the line above.
-            unsafe { avx2(radius, from, to, out) }
         }
     }
 }

@@ -91,12 +91,12 @@ fn check<M: Metric + Copy>(
         let odd = |id: &u32| id % 2 == 1;
         let odds: Vec<_> = within.iter().copied().filter(|hit| odd(&hit.1)).take(k).collect();
         prop_assert_eq!(
-            found(near.within(radius).filter(|id| odd(id)).limit(k).collect()),
+            found(near.within(radius).filter(&odd).limit(k).collect()),
             odds.clone(),
             "filtered"
         );
         prop_assert_eq!(
-            found(near.within(radius).filter(|id| odd(id)).limit(k).iter().collect()),
+            found(near.within(radius).filter(&odd).limit(k).iter().collect()),
             odds,
             "lazily, filtered"
         );

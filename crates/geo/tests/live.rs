@@ -56,7 +56,7 @@ proptest! {
                 }
                 Step::Remove(key) => prop_assert_eq!(live.remove(&key), model.remove(&key).map(|old| old.0)),
                 Step::Expire(seconds) => {
-                    now = now + Duration::from_secs(seconds);
+                    now += Duration::from_secs(seconds);
                     let before = model.len();
                     model.retain(|_, (_, ends)| *ends > now);
                     prop_assert_eq!(live.expire(now), before - model.len());

@@ -215,7 +215,7 @@ fn vincenty_is_right_where_it_answers_and_says_where_it_does_not() {
         match vincenty(line.a, line.b) {
             Ok(d) => {
                 assert!(
-                    (d.0 - line.s12).abs() < 1e-3,
+                    (d.0 - line.s12).abs() < 1e-4,
                     "{} {} {} {}",
                     line.a,
                     line.b,

@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use archstone_geo::{
-    CellId, Circle, Corridor, Coverer, Geohash, Grid, LatLng, Meters, Metric, Mode, Polygon,
+    CellId, Circle, Corridor, Coverer, Geohash, Grid, LatLng, Meters, Mode, Polygon,
     PolygonErrorKind, PolygonMap, Region, Shape, Sphere,
 };
 use common::{anywhere, at, sources};
@@ -148,9 +148,9 @@ proptest! {
     }
 }
 
-/// Area for area, our covers of the caps that the S2 library covered are as large, to half a percent.
+/// Area for area, our covers of the caps that the S2 library covered are as large, to 0.3 % in the mean.
 #[test]
-fn covers_are_as_tight_as_those_of_s2() {
+fn covers_are_within_a_third_of_a_percent_of_those_of_s2() {
     let (mut ours, mut theirs, mut caps, mut worse) = (0.0, 0.0, 0, 0);
     for path in sources("s2_covers.csv") {
         for row in testkit::golden::csv::<(f64, f64, f64, usize, u8, usize, f64, f64, String)>(path)
@@ -172,8 +172,8 @@ fn covers_are_as_tight_as_those_of_s2() {
         ours / f64::from(caps),
         theirs / f64::from(caps)
     );
-    // As tight to half a percent: ties between cells of one size are broken otherwise than there.
-    assert!(ours <= theirs * 1.005, "{ours} {theirs}");
+    // Ties between cells of one size are broken otherwise than there.
+    assert!(caps > 200 && ours <= theirs * 1.003, "{ours} {theirs}");
 }
 
 /// A cell's area on the unit sphere: two triangles by L'Huilier (Eriksson's formula).
@@ -228,8 +228,106 @@ fn polygons_over_the_antimeridian_and_round_a_pole_are_right() {
             && !wedge.contains(at(45.0, 15.0))
             && !wedge.contains(at(-1.0, 5.0))
     );
+    // Wedges that share the poles: each pole is in one, whatever the longitude.
+    for pole in [90.0, -90.0] {
+        let wedges: Vec<Polygon> = (0..8)
+            .map(|i| f64::from(i) * 45.0 - 180.0)
+            .map(|lng| vec![at(pole, 7.0), at(0.0, lng), at(0.0, lng + 45.0)])
+            .map(|ring| Polygon::new(&[ring]).unwrap())
+            .collect();
+        for lng in -180..=180 {
+            for lat in [pole, pole / 1.000_001, pole / 2.0, pole / 90.0] {
+                let p = at(lat, f64::from(lng));
+                assert_eq!(wedges.iter().filter(|wedge| wedge.contains(p)).count(), 1, "{p}");
+            }
+        }
+    }
     let south = Polygon::new(&[vec![at(-90.0, 33.0), at(0.0, 0.0), at(0.0, 10.0)]]).unwrap();
     assert!(south.contains(at(-45.0, 5.0)) && !south.contains(at(45.0, 5.0)));
+}
+
+#[test]
+fn a_ring_of_more_than_half_the_sphere_has_what_is_outside_of_it() {
+    // Round the meridian of 0, 340 degrees wide and from 80 south to 80 north: the rest is smaller.
+    let south = (0..=34).map(|i| at(-80.0, f64::from(i) * 10.0 - 170.0));
+    let north = (0..=34).map(|i| at(80.0, 170.0 - f64::from(i) * 10.0));
+    let rest = Polygon::new(&[south.chain(north).collect()]).unwrap();
+    for (lat, lng, inside) in [
+        (0.0, 0.0, false),
+        (0.0, 169.0, false),
+        (0.0, 175.0, true),
+        (0.0, 180.0, true),
+        (0.0, -180.0, true),
+        (90.0, 0.0, true),
+        (-90.0, 0.0, true),
+        (85.0, 10.0, true),
+        (-85.0, 10.0, true),
+    ] {
+        assert_eq!(rest.contains(at(lat, lng)), inside, "{lat} {lng}");
+    }
+    // Three edges of 120 degrees of longitude bulge to the poles: the sines of the corners' latitudes
+    // alone would choose the other side.
+    let (a, b, c) = (at(-44.0, 0.0), at(24.0, 120.0), at(24.0, -120.0));
+    let triangle = Polygon::new(&[vec![a, b, c]]).unwrap();
+    let pole = triangle.contains(at(90.0, 0.0));
+    assert_ne!(pole, triangle.contains(at(-90.0, 0.0)));
+    // Counted on a net of equal areas.
+    let n = 40_000;
+    let share = (0..n)
+        .filter(|i| {
+            let z = 1.0 - 2.0 * (f64::from(*i) + 0.5) / f64::from(n);
+            let lng = (f64::from(*i) * 137.507_764).rem_euclid(360.0) - 180.0;
+            triangle.contains(at(z.asin().to_degrees(), lng))
+        })
+        .count();
+    assert!(share < n as usize / 2, "{share} of {n}");
+}
+
+#[test]
+fn every_longitude_next_to_a_corner_s_meets_one_edge() {
+    // Eight sides round the pole, corners where differences of longitudes round.
+    let lngs = [-180.0, -100.1, -37.3, 1e-20, 33.3, 90.7, 123.456_789, 179.0];
+    let arctic = Polygon::new(&[lngs.map(|lng| at(60.0, lng)).to_vec()]).unwrap();
+    let step = |lng: f64, by: i64| f64::from_bits(lng.to_bits().wrapping_add_signed(by));
+    for lng in lngs {
+        for lng in [lng, step(lng, 1), step(lng, -1), 0.0, 180.0, 5e-324, -5e-324] {
+            if let Ok(p) = LatLng::new(30.0, lng) {
+                assert!(!arctic.contains(p), "{p:?}");
+                assert!(arctic.contains(at(85.0, lng)), "{p:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_map_answers_as_its_polygons_do() {
+    let hemisphere = |lng: f64| {
+        // Its long edges go far from the straight line between their ends.
+        let at = |lat, lng| LatLng::wrapped(lat, lng).unwrap();
+        vec![at(0.0, lng), at(-1.0, lng - 89.0), at(60.0, lng - 179.0), at(1.0, lng + 89.0)]
+    };
+    let rings = [
+        hemisphere(0.0),
+        hemisphere(143.7),
+        vec![at(10.0, -90.0), at(12.0, 89.0), at(-20.0, 0.0)],
+        vec![at(-60.0, 170.0), at(-60.0, -70.0), at(-60.0, 50.0)],
+        vec![at(80.0, 100.0), at(10.3, 179.7), at(-80.0, -100.0), at(10.6, 179.2)],
+    ];
+    let polygons: Vec<Polygon> =
+        rings.iter().map(|ring| Polygon::new(std::slice::from_ref(ring)).unwrap()).collect();
+    let map = PolygonMap::new(polygons.iter().cloned().zip(0_usize..));
+    let mut some = 0;
+    for i in 0..200_000_u32 {
+        let z = 1.0 - 2.0 * (f64::from(i) + 0.5) / 200_000.0;
+        let lng = (f64::from(i) * 137.507_764).rem_euclid(360.0) - 180.0;
+        let p = at(z.asin().to_degrees(), lng);
+        let found: Vec<usize> = map.containing(p).copied().collect();
+        let expected: Vec<usize> =
+            (0..polygons.len()).filter(|&k| polygons[k].contains(p)).collect();
+        some += expected.len();
+        assert_eq!(found, expected, "{p}");
+    }
+    assert!(some > 50_000, "{some}");
 }
 
 #[test]

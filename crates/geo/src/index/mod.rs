@@ -20,7 +20,7 @@ pub(crate) use tree::Tree;
 use tree::{GROUP, MAX_LEVELS, Node};
 pub use view::View;
 
-/// Places by position, built once: the fastest way to ask what is near.
+/// Places by position, built once, to ask what is near.
 ///
 /// Exact: the nearest by the metric asked for are the answer, in its order, wherever on Earth;
 /// equal distances come in the order of the tree, equal positions in the order they were given.

@@ -180,15 +180,15 @@ impl Tree<&[u8]> {
                 }
                 let (axis, cut) = self.cut_before(middle);
                 let axis = axis.min(2); // an encoded index has been checked; this spares the bounds
-                let d = q[axis].wrapping_sub(cut);
-                // The cut was rounded down by up to 3.
-                let off = (d.unsigned_abs() as f32) - 3.0;
+                let above = q[axis] >= cut;
+                // The cut was rounded down by up to 3. Opposite ends are 2^31 apart: past an `i32`.
+                let off = (q[axis].abs_diff(cut) as f32) - 3.0;
                 let mut far = side.off;
                 far[axis] = if off > far[axis] { off } else { far[axis] };
                 let square =
                     (far[0] * far[0] + far[1] * far[1] + far[2] * far[2]) * (1.0 - ROUNDING);
-                let other = if d >= 0 { first } else { middle };
-                first = if d >= 0 { middle } else { first };
+                let other = if above { first } else { middle };
+                first = if above { middle } else { first };
                 if square <= nearest.limit {
                     stack[waiting] =
                         Side { square, off: far, first: other as u32, span: span as u32 };

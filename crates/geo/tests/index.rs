@@ -167,6 +167,25 @@ fn equal_places_come_in_the_order_they_were_given() {
     assert_eq!(index.near(at(48.1, 2.0)).within(Meters::from_km(12.0)).count(), 1_000);
 }
 
+/// Their coordinates differ by 2^31 steps, one more than an `i32` holds.
+#[test]
+fn places_at_both_ends_of_an_axis_are_found() {
+    for (a, b) in [
+        (at(0.0, 0.0), at(0.0, 180.0)),
+        (at(0.0, 90.0), at(0.0, -90.0)),
+        (at(90.0, 0.0), at(-90.0, 0.0)),
+    ] {
+        let index = PlaceIndex::new((0..100_u32).map(|id| (if id % 3 == 0 { a } else { b }, id)));
+        for (center, id) in [(a, 0), (b, 1)] {
+            assert_eq!(index.nearest(center).map(|hit| *hit.item), Some(id));
+            assert_eq!(index.near(center).limit(34).collect().len(), 34);
+            assert!(
+                index.near(center).limit(33).collect().iter().all(|hit| hit.distance().0 == 0.0)
+            );
+        }
+    }
+}
+
 #[test]
 fn an_empty_index_answers_nothing() {
     let index = PlaceIndex::<u32>::new([]);

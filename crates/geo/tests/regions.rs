@@ -355,7 +355,9 @@ fn rings_that_are_none_are_refused() {
             && Corridor::new(&[at(0.0, 0.0), at(0.0, 180.0)], Meters(1.0)).is_err()
     );
     assert_eq!(Circle::new(at(0.0, 0.0), Meters(f64::NAN)).radius(), Meters::ZERO);
-    for token in ["", "zzzz", "X", "00000000000000000", "ffffffffffffffff", "8000000000000000x"] {
+    for token in
+        ["", "zzzz", "X", "4", "00000000000000000", "ffffffffffffffff", "8000000000000000x"]
+    {
         assert!(token.parse::<CellId>().is_err(), "{token}");
     }
     assert!(CellId::from_u64(0).is_err() && CellId::from_face(6).is_err());

@@ -41,7 +41,7 @@ pub use view::View;
 /// let index = PlaceIndex::new([(at(48.8584, 2.2945)?, "Eiffel Tower"), (at(48.8606, 2.3376)?, "Louvre"), (at(51.5007, -0.1246)?, "Big Ben")]);
 /// let hits = index.near(at(48.8530, 2.3499)?).within(Meters::from_km(10.0)).limit(2).collect();
 /// assert_eq!(hits[0].item, &"Louvre");
-/// assert_eq!(hits[0].distance().0.round(), 1235.0);
+/// assert_eq!(hits[0].distance().0.round(), 1234.0);
 /// # Ok::<(), archstone_geo::CoordError>(())
 /// ```
 #[derive(Clone)]

@@ -8,13 +8,12 @@ use archstone_geo::LatLng;
 use crate::workload::{self, Rng};
 
 /// Populated places: GeoNames when `$ARCHSTONE_DATA` has them, else towns drawn around seeded
-/// centres (the workload then says so).
+/// centres.
 #[derive(Debug)]
 pub(super) struct Places {
     pub at: Vec<LatLng>,
     /// Running sums of the populations.
     weights: Vec<u64>,
-    pub name: &'static str,
 }
 
 pub(super) fn places() -> &'static Places {
@@ -39,7 +38,7 @@ fn read(path: &std::path::Path) -> Option<Places> {
         sum += people.max(1);
         weights.push(sum);
     }
-    Some(Places { at, weights, name: "GeoNames places" })
+    Some(Places { at, weights })
 }
 
 fn drawn() -> Places {
@@ -52,7 +51,7 @@ fn drawn() -> Places {
         })
         .collect();
     let weights = (1..=at.len() as u64).collect();
-    Places { at, weights, name: "drawn places (no ARCHSTONE_DATA)" }
+    Places { at, weights }
 }
 
 impl Places {

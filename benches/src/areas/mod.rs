@@ -32,6 +32,7 @@ areas! {
     "hashring" => hashring,
     "crdt" => crdt,
     "sketch" => sketch,
+    "geo" => geo,
 }
 
 /// The rows of one crate against its peers.

@@ -1,0 +1,15 @@
+//! Geography: codes, distances, the static index, live objects, polylines.
+
+mod code;
+mod data;
+mod index;
+
+use super::Area;
+
+pub(super) fn area() -> Area {
+    const PEERS: &[&str] = &["geohash", "geo", "geographiclib-rs", "kiddo", "rstar", "geo-index", "polyline"];
+    let mut area = Area::new("geo", PEERS);
+    code::entries(&mut area);
+    index::entries(&mut area);
+    area
+}

@@ -1,0 +1,470 @@
+//! An index of objects that move.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::hash::{BuildHasher, Hash};
+
+use archstone_core::Time;
+use hashbrown::HashTable;
+
+use crate::coord::{LatLng, Meters};
+use crate::cube::{self, Cube, CubeBox, SLACK};
+use crate::metric::Metric;
+use crate::sphere::Sphere;
+
+/// Objects in a bucket before it is cut in two.
+const BUCKET: usize = 48;
+const NONE: u32 = u32::MAX;
+
+/// Objects by key that move, come and go: keyed, exact, without a limit on how many are at one place.
+///
+/// A k-d tree of buckets over the sphere's cube: a bucket of more than 48 is cut at the middle of its
+/// widest axis, two that fall below a quarter together become one. An object that stays in its bucket
+/// moves in O(1): a hash look-up and a store; otherwise it is put down from the root, O(log n). Objects
+/// that share a place share a bucket of any size.
+///
+/// `now` is the caller's; an object with a time to live is gone for every question from that instant
+/// on, and leaves memory when it is met by [`expire`](Self::expire).
+///
+/// ```
+/// use archstone_geo::{LatLng, LiveIndex, Meters};
+///
+/// let at = |lat, lng| LatLng::new(lat, lng);
+/// let mut taxis = LiveIndex::new();
+/// taxis.upsert("one", at(48.85, 2.35)?);
+/// taxis.upsert("two", at(48.86, 2.35)?);
+/// assert_eq!(taxis.upsert("one", at(48.87, 2.35)?), Some(at(48.85, 2.35)?));
+/// let near = taxis.nearest(at(48.88, 2.35)?, 1);
+/// assert_eq!(*near[0].0, "one");
+/// assert_eq!(taxis.within(at(48.86, 2.35)?, Meters::from_km(0.5)).len(), 1);
+/// # Ok::<(), archstone_geo::CoordError>(())
+/// ```
+#[derive(Clone)]
+pub struct LiveIndex<K, S = ahash::RandomState> {
+    hasher: S,
+    /// Slots by key.
+    table: HashTable<u32>,
+    slots: Vec<Slot<K>>,
+    free: Vec<u32>,
+    nodes: Vec<Node>,
+    free_nodes: Vec<u32>,
+}
+
+#[derive(Clone)]
+struct Slot<K> {
+    key: Option<K>,
+    at: LatLng,
+    ends: Time,
+    bucket: u32,
+    place: u32,
+}
+
+/// A bucket, or a cut.
+#[derive(Clone)]
+enum Node {
+    Cut { axis: u8, at: i32, sides: [u32; 2], parent: u32, len: u32 },
+    Bucket { region: CubeBox, parent: u32, points: Vec<(Cube, u32)> },
+}
+
+impl<K: Hash + Eq> LiveIndex<K> {
+    /// An empty index, its table randomly seeded.
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_hasher(ahash::RandomState::new())
+    }
+}
+
+#[cfg(feature = "std")]
+impl<K: Hash + Eq> Default for LiveIndex<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The whole cube, a step wider.
+const WORLD: CubeBox = CubeBox { low: [-(1 << 30); 3], high: [1 << 30; 3] };
+
+impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
+    /// An empty index with this hasher.
+    #[must_use]
+    pub fn with_hasher(hasher: S) -> Self {
+        let root = Node::Bucket { region: WORLD, parent: NONE, points: Vec::new() };
+        Self {
+            hasher,
+            table: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            nodes: alloc::vec![root],
+            free_nodes: Vec::new(),
+        }
+    }
+
+    /// How many objects, those whose time is over and that were not yet met included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn find(&self, key: &K) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        self.table.find(hash, |&slot| self.slots[slot as usize].key.as_ref() == Some(key)).copied()
+    }
+
+    /// Where the object is, as it was told.
+    #[must_use]
+    pub fn position(&self, key: &K) -> Option<LatLng> {
+        self.find(key).map(|slot| self.slots[slot as usize].at)
+    }
+
+    /// Puts the object at `at`, for good; where it was before.
+    ///
+    /// # Panics
+    /// With more than 2^32 - 2 objects.
+    pub fn upsert(&mut self, key: K, at: LatLng) -> Option<LatLng> {
+        self.upsert_until(key, at, Time::MAX)
+    }
+
+    /// Puts the object at `at` until `ends`; where it was before.
+    ///
+    /// # Panics
+    /// With more than 2^32 - 2 objects.
+    pub fn upsert_until(&mut self, key: K, at: LatLng, ends: Time) -> Option<LatLng> {
+        let hash = self.hasher.hash_one(&key);
+        let slots = &self.slots;
+        let found =
+            self.table.find(hash, |&slot| slots[slot as usize].key.as_ref() == Some(&key)).copied();
+        if let Some(slot) = found {
+            let old = self.slots[slot as usize].at;
+            self.move_slot(slot, at);
+            self.slots[slot as usize].ends = ends;
+            return Some(old);
+        }
+        let new = Slot { key: Some(key), at, ends, bucket: 0, place: 0 };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = new;
+                slot
+            }
+            None => {
+                assert!(
+                    self.slots.len() < NONE as usize,
+                    "{} objects, there may be {NONE}",
+                    self.slots.len()
+                );
+                self.slots.push(new);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.table.insert_unique(hash, slot, |&slot| match &slots[slot as usize].key {
+            Some(key) => hasher.hash_one(key),
+            None => 0,
+        });
+        self.put(slot, cube::cube(at));
+        None
+    }
+
+    /// Takes the object out; where it was.
+    pub fn remove(&mut self, key: &K) -> Option<LatLng> {
+        let slot = self.find(key)?;
+        let hash = self.hasher.hash_one(key);
+        if let Ok(entry) = self.table.find_entry(hash, |&other| other == slot) {
+            entry.remove();
+        }
+        self.take(slot);
+        let slot_ref = &mut self.slots[slot as usize];
+        slot_ref.key = None;
+        self.free.push(slot);
+        Some(slot_ref.at)
+    }
+
+    /// Takes out every object whose time is over at `now`; how many. O(n).
+    pub fn expire(&mut self, now: Time) -> usize
+    where
+        K: Clone,
+    {
+        let over: Vec<K> = self
+            .slots
+            .iter()
+            .filter(|slot| slot.ends <= now)
+            .filter_map(|slot| slot.key.clone())
+            .collect();
+        over.iter().filter(|key| self.remove(key).is_some()).count()
+    }
+
+    fn move_slot(&mut self, slot: u32, at: LatLng) {
+        let to = cube::cube(at);
+        let Slot { bucket, place, .. } = self.slots[slot as usize];
+        self.slots[slot as usize].at = at;
+        if let Node::Bucket { region, points, .. } = &mut self.nodes[bucket as usize] {
+            if region.contains(to) {
+                points[place as usize].0 = to;
+                return;
+            }
+        }
+        self.take(slot);
+        self.put(slot, to);
+    }
+
+    /// Puts a slot into the bucket of its place, which is cut if it becomes too full.
+    fn put(&mut self, slot: u32, at: Cube) {
+        let mut node = 0;
+        loop {
+            match &mut self.nodes[node as usize] {
+                Node::Cut { axis, at: cut, sides, len, .. } => {
+                    *len += 1;
+                    node = sides[usize::from(at[usize::from(*axis)] >= *cut)];
+                }
+                Node::Bucket { points, .. } => {
+                    let place = points.len() as u32;
+                    points.push((at, slot));
+                    let full = points.len() > BUCKET;
+                    let slot = &mut self.slots[slot as usize];
+                    (slot.bucket, slot.place) = (node, place);
+                    if full {
+                        self.cut(node);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Cuts a bucket at the middle of the widest axis of its points; not if they are all at one place.
+    fn cut(&mut self, node: u32) {
+        let Node::Bucket { region, parent, points } = &mut self.nodes[node as usize] else {
+            return;
+        };
+        // A crowd is looked at again only when it has grown by half.
+        if points.len() > BUCKET + 1 && !points.len().is_power_of_two() {
+            return;
+        }
+        let mut all = CubeBox::EMPTY;
+        for (at, _) in points.iter() {
+            all.add(*at);
+        }
+        let width = |axis: usize| i64::from(all.high[axis]) - i64::from(all.low[axis]);
+        let axis = (0..3).max_by_key(|&axis| width(axis)).unwrap_or(0);
+        if width(axis) == 0 {
+            return;
+        }
+        let (region, parent, mut points) = (*region, *parent, core::mem::take(points));
+        let middle = points.len() / 2;
+        points.select_nth_unstable_by_key(middle, |(at, _)| at[axis]);
+        // Above the least coordinate, so that neither side is empty.
+        let cut = points[middle].0[axis].max(all.low[axis] + 1);
+        let len = points.len() as u32;
+        let right: Vec<(Cube, u32)> =
+            points.iter().copied().filter(|(at, _)| at[axis] >= cut).collect();
+        points.retain(|(at, _)| at[axis] < cut);
+        let (mut below, mut above) = (region, region);
+        below.high[axis] = cut - 1;
+        above.low[axis] = cut;
+        let sides = [(below, points), (above, right)].map(|(region, points)| {
+            let number = self.free_nodes.pop().unwrap_or(self.nodes.len() as u32);
+            for (place, (_, slot)) in points.iter().enumerate() {
+                let slot = &mut self.slots[*slot as usize];
+                (slot.bucket, slot.place) = (number, place as u32);
+            }
+            let bucket = Node::Bucket { region, parent: node, points };
+            if number as usize == self.nodes.len() {
+                self.nodes.push(bucket);
+            } else {
+                self.nodes[number as usize] = bucket;
+            }
+            number
+        });
+        self.nodes[node as usize] = Node::Cut { axis: axis as u8, at: cut, sides, parent, len };
+    }
+
+    /// Takes a slot out of its bucket.
+    fn take(&mut self, slot: u32) {
+        let Slot { bucket, place, .. } = self.slots[slot as usize];
+        let Node::Bucket { parent, points, .. } = &mut self.nodes[bucket as usize] else { return };
+        points.swap_remove(place as usize);
+        if let Some(&(_, moved)) = points.get(place as usize) {
+            self.slots[moved as usize].place = place;
+        }
+        let mut up = *parent;
+        let mut join = NONE;
+        while up != NONE {
+            let Node::Cut { len, parent, sides, .. } = &mut self.nodes[up as usize] else { break };
+            *len -= 1;
+            let (few, sides, above) = (*len as usize <= BUCKET / 4, *sides, *parent);
+            if few
+                && sides
+                    .iter()
+                    .all(|&side| matches!(self.nodes[side as usize], Node::Bucket { .. }))
+            {
+                join = up;
+            }
+            up = above;
+        }
+        if join != NONE {
+            self.join(join);
+        }
+    }
+
+    /// Two buckets of few become one.
+    fn join(&mut self, node: u32) {
+        let Node::Cut { sides, parent, .. } = self.nodes[node as usize] else { return };
+        let (mut region, mut all) = (CubeBox::EMPTY, Vec::new());
+        for side in sides {
+            if let Node::Bucket { region: part, points, .. } = &mut self.nodes[side as usize] {
+                region.join(part);
+                all.append(points);
+            }
+            self.free_nodes.push(side);
+        }
+        for (place, (_, slot)) in all.iter().enumerate() {
+            let slot = &mut self.slots[*slot as usize];
+            (slot.bucket, slot.place) = (node, place as u32);
+        }
+        self.nodes[node as usize] = Node::Bucket { region, parent, points: all };
+    }
+
+    /// The `k` objects nearest to `center` on the sphere, nearest first, equal distances in the order
+    /// they were first put in.
+    #[must_use]
+    pub fn nearest(&self, center: LatLng, k: usize) -> Vec<(&K, Meters)> {
+        self.nearest_at(Time::ZERO, center, k)
+    }
+
+    /// [`nearest`](Self::nearest) of those whose time is not over at `now`.
+    #[must_use]
+    pub fn nearest_at(&self, now: Time, center: LatLng, k: usize) -> Vec<(&K, Meters)> {
+        // Max-heap by distance of the best so far.
+        let mut best = alloc::collections::BinaryHeap::with_capacity(k.min(self.len()) + 1);
+        let mut limit = f64::INFINITY;
+        if k > 0 {
+            self.visit(cube::cube(center), &mut limit, &mut |slot, limit| {
+                let found = &self.slots[slot as usize];
+                if found.ends <= now {
+                    return;
+                }
+                best.push((Sphere::EARTH.distance(center, found.at), slot));
+                if best.len() > k {
+                    best.pop();
+                }
+                if best.len() == k {
+                    if let Some((far, _)) = best.peek() {
+                        *limit = cube::chord(far.0 / Sphere::EARTH.radius() * (1.0 + 1e-9)) + SLACK;
+                    }
+                }
+            });
+        }
+        best.into_sorted_vec()
+            .into_iter()
+            .filter_map(|(distance, slot)| {
+                Some((self.slots[slot as usize].key.as_ref()?, distance))
+            })
+            .collect()
+    }
+
+    /// The objects within `radius` of `center` on the sphere, in no order.
+    #[must_use]
+    pub fn within(&self, center: LatLng, radius: Meters) -> Vec<(&K, Meters)> {
+        self.within_at(Time::ZERO, center, radius)
+    }
+
+    /// [`within`](Self::within) of those whose time is not over at `now`.
+    #[must_use]
+    pub fn within_at(&self, now: Time, center: LatLng, radius: Meters) -> Vec<(&K, Meters)> {
+        let mut found = Vec::new();
+        if radius.0.is_nan() || radius.0 < 0.0 {
+            return found;
+        }
+        let angle = radius.0 / Sphere::EARTH.radius();
+        let mut limit = if angle >= core::f64::consts::PI {
+            f64::INFINITY
+        } else {
+            cube::chord(angle) * (1.0 + 1e-9) + SLACK
+        };
+        self.visit(cube::cube(center), &mut limit, &mut |slot, _| {
+            let object = &self.slots[slot as usize];
+            let distance = Sphere::EARTH.distance(center, object.at);
+            if object.ends > now && distance <= radius {
+                found.extend(object.key.as_ref().map(|key| (key, distance)));
+            }
+        });
+        found
+    }
+
+    /// Every slot within the limit of `q`, in steps, which may fall meanwhile; near sides first.
+    fn visit(&self, q: Cube, limit: &mut f64, each: &mut impl FnMut(u32, &mut f64)) {
+        let mut stack = alloc::vec![(0_u32, [0.0_f64; 3])];
+        while let Some((node, off)) = stack.pop() {
+            if off[0] * off[0] + off[1] * off[1] + off[2] * off[2] > *limit * *limit {
+                continue;
+            }
+            match &self.nodes[node as usize] {
+                Node::Cut { axis, at, sides, .. } => {
+                    let axis = usize::from(*axis);
+                    let d = f64::from(q[axis]) - f64::from(*at);
+                    let near = usize::from(d >= 0.0);
+                    let mut far = off;
+                    far[axis] = far[axis].max(if d >= 0.0 { d } else { -d });
+                    stack.push((sides[1 - near], far));
+                    stack.push((sides[near], off));
+                }
+                Node::Bucket { points, .. } => {
+                    for &(at, slot) in points {
+                        // The square in `f32` is right to 1e-6; what it lets by is measured.
+                        let square = f64::from(cube::squared(at, q)) * (1.0 - 1e-6);
+                        if square <= *limit * *limit {
+                            each(slot, limit);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Checks every link; for tests. O(n).
+    #[doc(hidden)]
+    pub fn validate(&self) {
+        let mut seen = 0;
+        let mut stack = alloc::vec![(0_u32, NONE)];
+        while let Some((node, above)) = stack.pop() {
+            match &self.nodes[node as usize] {
+                Node::Cut { sides, parent, .. } => {
+                    assert_eq!(*parent, above);
+                    stack.extend(sides.map(|side| (side, node)));
+                }
+                Node::Bucket { region, parent, points } => {
+                    assert_eq!(*parent, above);
+                    for (place, (at, slot)) in points.iter().enumerate() {
+                        let slot = &self.slots[*slot as usize];
+                        assert!(
+                            region.contains(*at)
+                                && cube::cube(slot.at) == *at
+                                && slot.key.is_some()
+                        );
+                        assert_eq!((slot.bucket, slot.place as usize), (node, place));
+                        seen += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, self.len());
+        assert_eq!(self.slots.len() - self.free.len(), self.len());
+    }
+}
+
+impl<K, S> fmt::Debug for LiveIndex<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "LiveIndex({} objects, {} nodes)",
+            self.table.len(),
+            self.nodes.len() - self.free_nodes.len()
+        )
+    }
+}

@@ -29,6 +29,7 @@ areas! {
     "core" => core,
     "ratelimit" => ratelimit,
     "hashring" => hashring,
+    "lock" => lock,
     "sketch" => sketch,
 }
 

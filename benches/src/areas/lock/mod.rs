@@ -1,0 +1,18 @@
+//! Leases, ranges, idempotency and transactions.
+
+mod idem;
+mod leases;
+mod ranges;
+
+use super::Area;
+
+pub(super) fn area() -> Area {
+    const PEERS: &[&str] = &["lockable", "keyed-lock", "lock-db", "dashmap", "moka", "tokio", "async-lock"];
+    let mut area = Area::new("lock", PEERS);
+    leases::entries(&mut area);
+    ranges::entries(&mut area);
+    idem::entries(&mut area);
+    area
+}
+
+const OURS: &str = "archstone-lock";

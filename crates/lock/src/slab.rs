@@ -57,10 +57,14 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Grows by an eighth: doubling would leave half of the memory unused half of the time.
+    /// Doubles while small; from 4096 on grows by an eighth, for doubling would leave half of the
+    /// memory unused half of the time, and blocks of that size are moved by their pages.
+    #[cold]
+    #[inline(never)]
     fn push(&mut self, value: T) -> u32 {
-        if self.places.len() == self.places.capacity() {
-            self.places.reserve_exact(self.places.len() / 8 + 8);
+        let len = self.places.len();
+        if len == self.places.capacity() {
+            self.places.reserve_exact(if len < 4096 { len.max(8) } else { len / 8 });
         }
         self.places.push(Place::Used(value));
         (self.places.len() - 1) as u32
@@ -94,6 +98,16 @@ impl<T> Slab<T> {
         self.free = at;
         self.len -= 1;
         Some(value)
+    }
+
+    /// [`remove`](Self::remove) in place, of a place in use.
+    #[inline(always)]
+    pub(crate) fn free(&mut self, at: u32) {
+        if let Some(place) = self.places.get_mut(at as usize) {
+            *place = Place::Free(self.free);
+            self.free = at;
+            self.len -= 1;
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {

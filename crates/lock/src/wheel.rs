@@ -63,39 +63,58 @@ impl Wheel {
     /// Puts in the entry `at`, whose deadline is `due`; one that has passed is due at once.
     #[inline(always)]
     pub(crate) fn arm<T: Timed>(&mut self, slab: &mut Slab<T>, at: u32, due: u64) {
-        if self.heads.is_empty() {
-            self.heads = alloc::vec![NONE; LEVELS * SLOTS];
-        }
+        *slab[at].links() = self.link(slab, at, due);
+    }
+
+    /// [`arm`](Self::arm) of an entry that is about to be put into the place `at`, with these links.
+    #[inline(always)]
+    pub(crate) fn link<T: Timed>(&mut self, slab: &mut Slab<T>, at: u32, due: u64) -> Links {
         let (level, slot) = place(self.cursor, due.max(self.cursor));
-        let head = &mut self.heads[level * SLOTS + slot];
-        *slab[at].links() = Links { prev: NONE, next: *head };
-        if *head != NONE {
-            slab[*head].links().prev = at;
+        if self.heads.is_empty() {
+            self.allocate();
         }
-        *head = at;
-        self.bits[level] |= 1 << slot;
-        self.levels |= 1 << level;
+        let next = core::mem::replace(&mut self.heads[level * SLOTS + slot], at);
+        if let Some(next) = slab.get_mut(next) {
+            next.links().prev = at;
+        } else {
+            self.bits[level] |= 1 << slot;
+            self.levels |= 1 << level;
+        }
+        Links { prev: NONE, next }
+    }
+
+    #[cold]
+    fn allocate(&mut self) {
+        self.heads = alloc::vec![NONE; LEVELS * SLOTS];
     }
 
     /// Takes out the entry `at`, armed for `due`.
     #[inline(always)]
     pub(crate) fn disarm<T: Timed>(&mut self, slab: &mut Slab<T>, at: u32, due: u64) {
-        let Links { prev, next } = *slab[at].links();
-        if next != NONE {
-            slab[next].links().prev = prev;
+        let links = core::mem::replace(slab[at].links(), Links::NONE);
+        self.unlink(slab, at, links, due);
+    }
+
+    /// [`disarm`](Self::disarm) of an entry that is about to go, with these links.
+    #[inline(always)]
+    pub(crate) fn unlink<T: Timed>(&mut self, slab: &mut Slab<T>, at: u32, links: Links, due: u64) {
+        let Links { prev, next } = links;
+        if let Some(next) = slab.get_mut(next) {
+            next.links().prev = prev;
         }
-        if prev != NONE {
-            slab[prev].links().next = next;
+        if let Some(prev) = slab.get_mut(prev) {
+            prev.links().next = next;
         } else if self.moving == at {
             self.moving = next;
         } else {
             let (level, slot) = place(self.cursor, due.max(self.cursor));
-            self.heads[level * SLOTS + slot] = next;
+            if let Some(head) = self.heads.get_mut(level * SLOTS + slot) {
+                *head = next;
+            }
             if next == NONE {
                 self.clear(level, slot);
             }
         }
-        *slab[at].links() = Links::NONE;
     }
 
     #[inline(always)]
@@ -135,7 +154,7 @@ impl Wheel {
         self.earliest().is_some_and(|start| start <= now)
     }
 
-    /// Takes out one entry that is due at `now`. Every entry taken or moved costs one of `budget`;
+    /// Takes out one entry that is due at `now`, in no particular order. Every entry taken or moved costs one of `budget`;
     /// `None` with budget left means that nothing more is due.
     pub(crate) fn pop<T: Timed>(
         &mut self,
@@ -152,7 +171,12 @@ impl Wheel {
                 if next != NONE {
                     slab[next].links().prev = NONE;
                 }
+                *slab[at].links() = Links::NONE;
                 let due = slab[at].due();
+                if due <= now {
+                    // All that is due of a slot goes without moving down first.
+                    return Some(at);
+                }
                 self.arm(slab, at, due);
                 continue;
             }

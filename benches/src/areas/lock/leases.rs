@@ -114,7 +114,7 @@ pub(super) fn entries(area: &mut Area) {
     area.race("lock.P7", |run| {
         let n: usize = if run.quick { 1 << 18 } else { 1 << 20 };
         let ends: Arc<[u64]> = below(7, 1_000_000_000, n);
-        let (for_heap, for_map) = (ends.clone(), ends.clone());
+        let for_heap = ends.clone();
         let table = move || {
             let table = Table::new();
             for (key, end) in ends.iter().enumerate() {
@@ -123,7 +123,6 @@ pub(super) fn entries(area: &mut Area) {
             table
         };
         let heap = move || for_heap.iter().enumerate().map(|(key, &end)| Reverse((end, key))).collect::<BinaryHeap<_>>();
-        let tree = move || for_map.iter().enumerate().map(|(key, &end)| (end, key)).collect::<std::collections::BTreeSet<_>>();
         Race::new(format!("{n} leases expire"), Runner::fresh(OURS, n, table, |table| {
             let mut told = Count(0);
             table.advance(Time::from_secs(2), &mut told);
@@ -136,13 +135,6 @@ pub(super) fn entries(area: &mut Area) {
             }
             (last, heap)
         }), 5.0)
-        .beside("btree", Runner::fresh("BTreeSet pop_first", n, tree, |mut tree| {
-            let mut last = 0;
-            while let Some((end, _)) = tree.pop_first() {
-                last = end;
-            }
-            (last, tree)
-        }))
     });
 }
 

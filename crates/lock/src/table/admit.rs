@@ -25,11 +25,12 @@ pub(super) struct Want<'a, Q: ?Sized> {
     /// Filled in by `validate`.
     permits: u32,
     capacity: u32,
+    entry: Option<u32>,
 }
 
 impl<'a, Q: ?Sized> Want<'a, Q> {
     pub(super) const fn new(key: &'a Q, shard: u16, hash: u32, span: Span, mode: Mode) -> Self {
-        Self { key, shard, hash, span, mode, permits: 0, capacity: 0 }
+        Self { key, shard, hash, span, mode, permits: 0, capacity: 0, entry: None }
     }
 
     fn is_sole(&self) -> bool {
@@ -153,14 +154,11 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
             if want.span.is_empty() {
                 return Err(Invalid::EmptySpan(demand));
             }
-            want.capacity = if self.config.is_unit() {
-                crate::demand::READERS
-            } else {
-                let shard = set.at(want.shard);
-                match shard.find(want.hash, want.key) {
-                    Some(book) if book & BOOK != 0 => shard.books[book & !BOOK].capacity,
-                    _ => self.config.capacity_of(want.key),
-                }
+            let shard = set.at(want.shard);
+            want.entry = shard.find(want.hash, want.key);
+            want.capacity = match want.entry {
+                Some(book) if book & BOOK != 0 => shard.books[book & !BOOK].capacity,
+                _ => self.config.capacity_of(want.key),
             };
             let (permits, capacity) = match want.mode {
                 Mode::Exclusive => (want.capacity, want.capacity),
@@ -196,7 +194,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
         }
         let until = now.saturating_add(ttl.min(self.config.max_hold));
         let sole = match wants {
-            [want] if want.is_sole() && shard.find(want.hash, want.key).is_none() => Some(want),
+            [want] if want.is_sole() && want.entry.is_none() => Some(want),
             _ => None,
         };
         let number;
@@ -293,14 +291,16 @@ where
     K: Eq + Borrow<Q>,
     Q: Eq + ToOwned<Owned = K> + ?Sized,
 {
-    let mut part = |want: &Want<'_, Q>| {
+    let mut part = |want: &Want<'_, Q>, alone: bool| {
         let shard = set.at(want.shard);
-        let book = shard.ensure_book(want.shard, want.hash, want.key, want.capacity);
+        // A demand before may have made the book of this one.
+        let entry = if alone { want.entry } else { shard.find(want.hash, want.key) };
+        let book = shard.ensure_book(want.shard, want.hash, want.key, want.capacity, entry);
         Part { shard: want.shard, book, permits: want.permits, span: want.span }
     };
     match wants {
-        [want] => Parts::One(part(want)),
-        wants => Parts::Many(wants.iter().map(part).collect()),
+        [want] => Parts::One(part(want, true)),
+        wants => Parts::Many(wants.iter().map(|want| part(want, false)).collect()),
     }
 }
 
@@ -311,7 +311,7 @@ where
     Q: Eq + ?Sized,
 {
     let shard = set.at(want.shard);
-    match shard.find(want.hash, want.key) {
+    match want.entry {
         None => Ok(()),
         Some(sole) if sole & BOOK == 0 => {
             if !want.span.overlaps(Span::WHOLE) {

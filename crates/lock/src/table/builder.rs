@@ -48,10 +48,6 @@ impl<K> Config<K> {
         // Asked only where a key may have a capacity of its own: it costs an owned key.
         self.capacity.as_ref().map_or(READERS, |capacity| capacity(&key.to_owned()))
     }
-
-    pub(super) const fn is_unit(&self) -> bool {
-        self.capacity.is_none()
-    }
 }
 
 impl<K> Builder<K> {

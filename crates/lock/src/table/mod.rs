@@ -33,7 +33,6 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use archstone_core::Time;
-use archstone_core::pad::CachePadded;
 use archstone_core::shim::atomic::{AtomicUsize, Ordering};
 use core::borrow::Borrow;
 use core::fmt;
@@ -159,7 +158,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
             return Err(AcquireError::Full(shard.slots.len()));
         }
         let until = now.saturating_add(ttl);
-        let Shard { index, slots, books, .. } = shard;
+        let Shard { index, slots, books, wheel, .. } = shard;
         let entry = index.entry(
             spread(hash),
             |&entry| is_key(slots, books, entry, key),
@@ -167,17 +166,13 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
         );
         let at = match entry {
             Entry::Vacant(vacant) => {
-                vacant.insert(slots.next());
+                let at = slots.next();
+                vacant.insert(at);
                 shard.last += 1;
+                let links =
+                    if until == u64::MAX { Links::NONE } else { wheel.link(slots, at, until) };
                 let key = Some(key.to_owned());
-                shard.insert(Slot {
-                    id: shard.last,
-                    until,
-                    key,
-                    links: Links::NONE,
-                    hash,
-                    rich: NONE,
-                })
+                slots.insert(Slot { id: shard.last, until, key, links, hash, rich: NONE })
             }
             Entry::Occupied(occupied) => {
                 let at = *occupied.get();
@@ -324,9 +319,16 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
     pub fn release(&self, now: Time, lease: Lease) -> Result<(), Gone> {
         let (mut guard, now) = self.enter(now, lease.table, lease.shard)?;
         let shard = &mut *guard;
-        self.live(shard, lease, now)?;
-        if shard.slots[lease.slot].rich == NONE {
-            remove_sole(shard, lease.slot, true);
+        let slot = shard.slots.get(lease.slot).ok_or(Gone)?;
+        if slot.id != lease.fence.get() || slot.until <= now {
+            return Err(Gone);
+        }
+        if slot.rich == NONE {
+            let (links, until) = (slot.links, slot.until);
+            if until != u64::MAX {
+                shard.wheel.unlink(&mut shard.slots, lease.slot, links, until);
+            }
+            remove_sole(shard, lease.slot);
             return Ok(());
         }
         let mut out = turn::Out::default();
@@ -377,7 +379,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
     }
 
     /// Ends what is due at `now`, grants what can be granted then, and hands out the events since
-    /// the last call, in no particular order within one instant.
+    /// the last call, in no particular order.
     ///
     /// Leases end at their time with or without this; it is what tells, and what grants to waiters.
     /// An expired lease that an operation on its key found first is not told. O(1) a lease; a shard
@@ -450,14 +452,14 @@ const fn now_as_time(nanos: u64) -> Time {
     Time::from_nanos(nanos)
 }
 
-/// Removes the lease of one whole key that nobody waits for.
+/// Removes the lease of one whole key that nobody waits for, already out of the wheel.
 #[inline(always)]
-fn remove_sole<K: Eq>(shard: &mut Shard<K>, at: u32, armed: bool) {
-    if let Some(slot) = shard.remove(at, armed) {
-        if let Ok(place) = shard.index.find_entry(spread(slot.hash), |&entry| entry == at) {
-            place.remove();
-        }
+fn remove_sole<K>(shard: &mut Shard<K>, at: u32) {
+    let hash = shard.slots[at].hash;
+    if let Ok(place) = shard.index.find_entry(spread(hash), |&entry| entry == at) {
+        place.remove();
     }
+    shard.slots.free(at);
 }
 
 impl<K, S> fmt::Debug for LeaseTable<K, S> {

@@ -239,13 +239,19 @@ impl<K: Eq> Shard<K> {
         }
     }
 
-    /// The book of `key`, made if there is none; a sole lease of it moves in.
-    pub(super) fn ensure_book<Q>(&mut self, me: u16, hash: u32, key: &Q, capacity: u32) -> u32
+    /// The book of `key`, whose index entry is `entry`, made if there is none; a sole lease moves in.
+    pub(super) fn ensure_book<Q>(
+        &mut self,
+        me: u16,
+        hash: u32,
+        key: &Q,
+        capacity: u32,
+        entry: Option<u32>,
+    ) -> u32
     where
         K: Borrow<Q>,
         Q: Eq + alloc::borrow::ToOwned<Owned = K> + ?Sized,
     {
-        let entry = self.find(hash, key);
         if let Some(book) = entry.filter(|entry| entry & BOOK != 0) {
             return book & !BOOK;
         }

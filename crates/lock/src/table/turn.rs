@@ -53,7 +53,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
                 let Some(at) = shard.wheel.pop(&mut shard.slots, now, &mut budget) else { break };
                 if self.config.lock_delay == 0 && shard.slots[at].rich == NONE {
                     batch.push(self.expired(&shard.slots[at], id, at));
-                    remove_sole(shard, at, false);
+                    remove_sole(shard, at);
                 } else {
                     set = self.lapse(set, at, now, &mut found, &mut batch, &mut out);
                 }
@@ -141,7 +141,11 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
         let shard = set.at(home);
         let rich = shard.slots[at].rich;
         if rich == NONE || rich == GHOST {
-            remove_sole(shard, at, armed);
+            let Slot { links, until, .. } = shard.slots[at];
+            if armed && until != u64::MAX {
+                shard.wheel.unlink(&mut shard.slots, at, links, until);
+            }
+            remove_sole(shard, at);
         } else {
             shard.remove(at, armed);
             if let Some(rich) = shard.rich.remove(rich) {

@@ -99,28 +99,53 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
             return Err(Invalid::ZeroTtl.into());
         }
         let mut now = now;
-        let mut set = match &*wants {
-            [] => return Err(Invalid::NoDemand.into()),
-            [want] => self.settled(&[want.shard], &mut now),
-            wants => {
-                let mut ids: Vec<u16> = wants.iter().map(|want| want.shard).collect();
-                ids.sort_unstable();
-                ids.dedup();
-                self.settled(&ids, &mut now)
-            }
-        };
-        let now = now.as_nanos();
+        let mut set = self.lock_all(wants, &mut now)?;
         self.validate(&mut set, wants)?;
-        let busy = wants.iter().enumerate().find_map(|(demand, want)| {
-            let retry_at = available(&mut set, want).err()?;
-            Some(Busy { demand, retry_at })
-        });
+        let mut busy = first_busy(&mut set, wants);
+        if busy.is_some() && self.spanning.load(Ordering::Relaxed) > 0 {
+            // What is in the way may be a lease whose time is over and whose home is elsewhere.
+            drop(set);
+            self.settle_all(now);
+            set = self.lock_all(wants, &mut now)?;
+            self.validate(&mut set, wants)?;
+            busy = first_busy(&mut set, wants);
+        }
+        let now = now.as_nanos();
         match (busy, wait) {
             (None, _) => Ok(Outcome::Granted(self.grant(set, wants, ttl, now)?)),
             (Some(_), Some((wait, notify))) if wait > 0 => {
                 self.queue(set, wants, ttl, now.saturating_add(wait), notify)
             }
             (Some(busy), _) => Err(busy.into()),
+        }
+    }
+
+    /// The shards of all keys, settled.
+    #[inline]
+    fn lock_all<Q: ?Sized>(
+        &self,
+        wants: &[Want<'_, Q>],
+        now: &mut Time,
+    ) -> Result<Set<'_, K>, Invalid> {
+        Ok(match wants {
+            [] => return Err(Invalid::NoDemand),
+            [want] => self.settled(&[want.shard], now),
+            wants => {
+                let mut ids: Vec<u16> = wants.iter().map(|want| want.shard).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                self.settled(&ids, now)
+            }
+        })
+    }
+
+    /// Ends what is due anywhere, if any lease has keys in several shards: those lie in the wheel of
+    /// one of them.
+    pub(super) fn settle_all(&self, now: Time) {
+        if self.spanning.load(Ordering::Relaxed) > 0 {
+            for id in 0..self.shards.len() {
+                self.advance_shard(id as u16, now, &mut |_| ());
+            }
         }
     }
 
@@ -212,6 +237,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
         } else {
             let parts = parts(&mut set, wants);
             set.take(parts.as_slice());
+            self.spanning.fetch_add(usize::from(parts.spans()), Ordering::Relaxed);
             number = set.issue();
             let shard = set.at(home);
             let rich = shard.rich.insert(Rich { parts, ticket: 0, state: State::Held });
@@ -302,6 +328,19 @@ where
         [want] => Parts::One(part(want, true)),
         wants => Parts::Many(wants.iter().map(|want| part(want, false)).collect()),
     }
+}
+
+/// The first demand that cannot be had.
+#[inline]
+fn first_busy<K, Q>(set: &mut Set<'_, K>, wants: &[Want<'_, Q>]) -> Option<Busy>
+where
+    K: Eq + Borrow<Q>,
+    Q: Eq + ?Sized,
+{
+    wants.iter().enumerate().find_map(|(demand, want)| {
+        let retry_at = available(set, want).err()?;
+        Some(Busy { demand, retry_at })
+    })
 }
 
 /// Whether `want` can be had now; otherwise when it may be, if that is known.

@@ -128,6 +128,7 @@ impl<K: Hash + Eq> Builder<K> {
             id: TABLES.fetch_add(1, Ordering::Relaxed),
             latest: Latest::new(),
             waiting: AtomicUsize::new(0),
+            spanning: AtomicUsize::new(0),
             outbox: Lock::new(Vec::new()),
         }
     }

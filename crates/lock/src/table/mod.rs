@@ -78,6 +78,8 @@ pub struct LeaseTable<K, S = ahash::RandomState> {
     id: u16,
     latest: Latest,
     waiting: AtomicUsize,
+    /// Leases with keys in several shards. Changed under the locks of those.
+    spanning: AtomicUsize,
     /// What became of requests outside of [`advance`](Self::advance): at most one entry a ticket.
     outbox: Lock<Vec<Event>>,
 }
@@ -353,6 +355,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let (id, hash) = self.place(key);
+        self.settle_all(now);
         let mut set = self.settled(&[id], &mut { now });
         let shard = set.at(id);
         let span = Span::new(point, point.saturating_add(1));

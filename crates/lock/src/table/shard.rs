@@ -121,6 +121,12 @@ impl Parts {
             Self::Many(parts) => parts,
         }
     }
+
+    /// Whether they lie in several shards.
+    pub(super) fn spans(&self) -> bool {
+        let parts = self.as_slice();
+        parts.iter().any(|part| part.shard != parts[0].shard)
+    }
 }
 
 pub(super) struct Rich {

@@ -149,6 +149,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
         } else {
             shard.remove(at, armed);
             if let Some(rich) = shard.rich.remove(rich) {
+                self.spanning.fetch_sub(usize::from(rich.parts.spans()), Ordering::Relaxed);
                 set.let_go(&rich, found);
             }
         }
@@ -253,6 +254,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
     ) {
         let shard = set.at(home);
         let rich = shard.slots[candidate.slot].rich;
+        let spans = shard.rich[rich].parts.spans();
         let parts = shard.rich[rich].parts.as_slice().to_vec();
         let runs = parts.iter().all(|part| {
             let book = &set.at(part.shard).books[part.book];
@@ -264,6 +266,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
         }
         set.unqueue(&parts, candidate.number);
         set.take(&parts);
+        self.spanning.fetch_add(usize::from(spans), Ordering::Relaxed);
         let number = set.issue();
         let shard = set.at(home);
         let State::Waiting { ttl, notify } =

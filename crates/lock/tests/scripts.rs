@@ -43,3 +43,13 @@ fn version_scripts() {
 fn idempotency_scripts() {
     assert_eq!(all("idem", |script| Box::new(common::small::Idem::new(script))), 9);
 }
+
+#[test]
+fn transaction_scripts() {
+    assert_eq!(all("txn", |script| Box::new(common::work::Transactions::new(script))), 11);
+}
+
+#[test]
+fn claim_scripts() {
+    assert_eq!(all("claim", |script| Box::new(common::work::Claims::new(script))), 4);
+}

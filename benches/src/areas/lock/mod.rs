@@ -3,6 +3,7 @@
 mod idem;
 mod leases;
 mod ranges;
+mod waits;
 
 use super::Area;
 
@@ -12,6 +13,7 @@ pub(super) fn area() -> Area {
     leases::entries(&mut area);
     ranges::entries(&mut area);
     idem::entries(&mut area);
+    waits::entries(&mut area);
     area
 }
 

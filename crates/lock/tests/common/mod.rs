@@ -4,6 +4,7 @@
 pub mod lease;
 pub mod script;
 pub mod small;
+pub mod work;
 
 use script::{Line, Script};
 

@@ -94,7 +94,7 @@ pub enum Begin<V> {
 /// # Ok::<(), archstone_lock::Gone>(())
 /// ```
 pub struct Registry<K, V, F = u64, S = ahash::RandomState> {
-    shards: Box<[CachePadded<Lock<Shard<K, V, F>>>]>,
+    shards: Box<Shards<K, V, F>>,
     hasher: S,
     keep: u64,
     keep_unfinished: u64,
@@ -102,6 +102,10 @@ pub struct Registry<K, V, F = u64, S = ahash::RandomState> {
     id: u16,
     latest: Latest,
 }
+
+type Shards<K, V, F> = [CachePadded<Lock<Shard<K, V, F>>>];
+/// A locked shard, and the effective instant in it.
+type Entered<'a, K, V, F> = (Guard<'a, Shard<K, V, F>>, u64);
 
 struct Shard<K, V, F> {
     now: u64,
@@ -329,14 +333,14 @@ impl<K: Hash + Eq, V: Clone, F: PartialEq, S: BuildHasher> Registry<K, V, F, S> 
     }
 
     #[inline(always)]
-    fn enter(&self, shard: usize, now: Time) -> (Guard<'_, Shard<K, V, F>>, u64) {
+    fn enter(&self, shard: usize, now: Time) -> Entered<'_, K, V, F> {
         let mut shard = self.shards[shard].lock();
         let now = self.latest.clamp(&mut shard.now, now);
         (shard, now)
     }
 
     #[inline(always)]
-    fn live(&self, now: Time, run: Run) -> Result<(Guard<'_, Shard<K, V, F>>, u64), Gone> {
+    fn live(&self, now: Time, run: Run) -> Result<Entered<'_, K, V, F>, Gone> {
         if run.registry != self.id || usize::from(run.shard) >= self.shards.len() {
             return Err(Gone);
         }

@@ -172,22 +172,20 @@ where
                 Poll::Ready(Err(_)) => self.ticket = None,
             }
         }
-        loop {
-            if let Ok(lease) = table.try_acquire(NOW, self.key, FOREVER) {
-                return Poll::Ready(KeyGuard { table, lease });
+        if let Ok(lease) = table.try_acquire(NOW, self.key, FOREVER) {
+            return Poll::Ready(KeyGuard { table, lease });
+        }
+        let notify = Notify::Waker(context.waker().clone());
+        match table.enqueue_polled(NOW, self.key, Mode::Exclusive, FOREVER, notify) {
+            Ok(Outcome::Granted(lease)) => Poll::Ready(KeyGuard { table, lease }),
+            Ok(Outcome::Waiting(ticket)) => {
+                self.ticket = Some(ticket);
+                Poll::Pending
             }
-            let notify = Notify::Waker(context.waker().clone());
-            match table.enqueue_polled(NOW, self.key, Mode::Exclusive, FOREVER, notify) {
-                Ok(Outcome::Granted(lease)) => return Poll::Ready(KeyGuard { table, lease }),
-                Ok(Outcome::Waiting(ticket)) => {
-                    self.ticket = Some(ticket);
-                    return Poll::Pending;
-                }
-                // 2^31 holders in one shard: come back.
-                Err(_) => {
-                    context.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
+            // 2^31 holders in one shard: come back.
+            Err(_) => {
+                context.waker().wake_by_ref();
+                Poll::Pending
             }
         }
     }

@@ -172,7 +172,7 @@ fn overbooking_is_a_capacity() {
     assert!(stay().is_err());
     table.confirm(Time::ZERO, held[0]).unwrap();
     // Holds that were not confirmed are gone after their time, the booking is not.
-    assert_eq!(table.used(Time::from_secs(1), "double", 12), 1);
+    assert_eq!(table.used(Time::from_secs(1), &"double", 12), 1);
 }
 
 #[test]

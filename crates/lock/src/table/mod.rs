@@ -120,7 +120,6 @@ impl<K: Hash + Eq> LeaseTable<K> {
     }
 
     /// Capacities, lock delay, longest hold, shards.
-    #[must_use]
     pub fn builder() -> Builder<K> {
         Builder::new()
     }
@@ -351,7 +350,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
     #[must_use]
     pub fn used<Q>(&self, now: Time, key: &Q, point: i64) -> u32
     where
-        K: Borrow<Q> + Clone,
+        K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let (id, hash) = self.place(key);

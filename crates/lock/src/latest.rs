@@ -22,7 +22,8 @@ impl Latest {
     #[inline(always)]
     pub(crate) fn clamp(&self, seen: &mut u64, now: Time) -> u64 {
         let latest = self.0.load(Ordering::Relaxed);
-        let effective = now.as_nanos().max(*seen).max(latest);
+        // The last instant is "never", so no clock reaches it.
+        let effective = now.as_nanos().min(u64::MAX - 1).max(*seen).max(latest);
         *seen = effective;
         if effective - latest >= GRAIN {
             self.0.fetch_max(effective, Ordering::Relaxed);

@@ -218,6 +218,12 @@ impl<K: Hash + Eq + Clone, S: BuildHasher + Default> LockManager<K, S> {
         self.txns.get(txn.slot as usize).is_some_and(|state| state.live && state.age == txn.age)
     }
 
+    /// Whether the transaction waits for a lock.
+    #[must_use]
+    pub fn is_waiting(&self, txn: Txn) -> bool {
+        self.is_live(txn) && self.txns[txn.slot as usize].waits_for.is_some()
+    }
+
     /// What happened to others since the last call: wounds, then deadlocks, then grants; each by age,
     /// grants by arrival where waiting is in order of arrival.
     pub fn events(&mut self) -> Vec<Event<K>> {

@@ -58,6 +58,8 @@ impl Model for Transactions {
                 Err(NotCommitted::Aborted) => "aborted",
                 Err(NotCommitted::Waiting) => "waiting",
             },
+            // The scripts' clients do nothing while they wait; ours may abort then.
+            "abort" if self.locks.is_waiting(txn) => "waiting",
             "abort" => {
                 if self.locks.abort(txn) {
                     "ok"

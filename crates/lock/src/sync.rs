@@ -1,6 +1,6 @@
 //! The lock of a shard: a test-and-set word that yields when it has to wait.
 //!
-//! A shard is held for some 10 to 100 ns, and a mutex that may have to wake a sleeper frees itself
+//! A shard is held for about 10 to 100 ns, and a mutex that may have to wake a sleeper frees itself
 //! with a second locked instruction; `DESIGN.md` has the numbers of `parking_lot` in its place. It
 //! also serves `no_std` and, through the shim's atomics, the model checkers. Nothing foreign but
 //! `Hash`, `Eq`, `Clone` and `Drop` of keys runs under it; wakers are called after it.

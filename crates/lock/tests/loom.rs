@@ -7,7 +7,8 @@ use archstone_core::shim::{Arc, thread};
 use archstone_lock::*;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 /// Every interleaving with at most two preemptions (Musuvathi and Qadeer).
@@ -50,26 +51,36 @@ fn a_blocked_thread_is_woken() {
     });
 }
 
-/// The waiter in front goes, before or after it is granted: the one behind is granted all the same.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The waiter in front goes, before or after it is granted: the one behind is woken and granted all
+/// the same.
 #[test]
 fn a_future_dropped_between_wake_and_poll_loses_no_wake_up() {
     model(|| {
         let mutex = Arc::new(KeyedMutex::<u64>::with_shards(1));
-        let mut context = Context::from_waker(Waker::noop());
-        let (mut front, mut behind) = (mutex.lock_async(&1), mutex.lock_async(&1));
+        let guard = mutex.try_lock(&1).unwrap();
         let other = mutex.clone();
-        let (sender, receiver) = loom::sync::mpsc::channel();
-        let holds = thread::spawn(move || {
-            let guard = other.try_lock(&1);
-            sender.send(()).unwrap();
-            drop(guard);
-        });
-        receiver.recv().unwrap();
-        let granted = Pin::new(&mut front).poll(&mut context).is_ready();
-        let _ = Pin::new(&mut behind).poll(&mut context);
-        drop(front);
-        holds.join().unwrap();
-        assert!(Pin::new(&mut behind).poll(&mut context).is_ready(), "granted before: {granted}");
+        // Owns its mutex, so that another thread may drop it.
+        let mut front = Box::pin(async move { drop(other.lock_async(&1).await) });
+        assert!(front.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let woken = std::sync::Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut behind = mutex.lock_async(&1);
+        assert!(Pin::new(&mut behind).poll(&mut context).is_pending());
+        let goes = thread::spawn(move || drop(front));
+        drop(guard);
+        goes.join().unwrap();
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert!(Pin::new(&mut behind).poll(&mut context).is_ready());
         drop(behind);
         assert!(mutex.is_empty());
     });

@@ -146,7 +146,7 @@ impl<K: Hash + Eq, V: Clone, F: PartialEq> Registry<K, V, F> {
     /// Results are kept for `keep` after their completion, half-open; `Duration::MAX` for ever.
     #[must_use]
     pub fn new(keep: Duration) -> Self {
-        Self::with_hasher(keep, ahash::RandomState::default())
+        Self::with_hasher(keep, ahash::RandomState::new())
     }
 }
 

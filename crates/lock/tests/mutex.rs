@@ -1,4 +1,5 @@
-//! The façades.
+//! The façades, which block: they need `std`.
+#![cfg(feature = "std")]
 
 use archstone_lock::*;
 use std::future::Future;

@@ -27,10 +27,10 @@ struct Stay {
 pub(super) fn entries(area: &mut Area) {
     area.race("lock.P6/nights", |run| {
         let stays = stays(if run.quick { 100_000 } else { 200_000 });
-        Race::new(format!("{} stays of 1 to 7 nights, 10,000 rooms, 365 nights", stays.len()), booked(&stays, ROOMS))
+        Race::new(format!("{} stays of 1 to 7 nights, 10,000 rooms, 365 nights", stays.len()), booked(&stays))
             .beats("dashmap-nights", tried("DashMap key a night, rolled back", &stays, Map::default, |map: &Map<(u64, i64), u32>, n, stay| by_night(map, n, stay)), 2.5)
             .beats("dashmap-btree", tried("DashMap room to BTreeMap of stays", &stays, Map::default, |map: &Map<u64, BTreeMap<i64, i64>>, _, stay| by_tree(map, stay)), 2.0)
-            .beats("lock-db", tried("lock-db ranges", &stays, LockManager::new, |locks, n, stay| by_scan(locks, n, stay)), 5.0)
+            .beats("lock-db", tried("lock-db ranges", &stays, LockManager::new, by_scan), 5.0)
             .beside("dashmap-bits", tried("DashMap room to bits, no lease", &stays, Map::default, |map: &Map<u64, [u64; 6]>, _, stay| by_bits(map, stay)))
     });
     area.race("lock.P6/one-space", |_| {
@@ -41,8 +41,8 @@ pub(super) fn entries(area: &mut Area) {
             stays.swap(i, rng.below(i as u64 + 1) as usize);
         }
         let stays: Arc<[Stay]> = stays.into();
-        Race::new("10,000 ranges in one space", booked(&stays, 1))
-            .beats("lock-db", tried("lock-db ranges", &stays, LockManager::new, |locks, n, stay| by_scan(locks, n, stay)), 100.0)
+        Race::new("10,000 ranges in one space", booked(&stays))
+            .beats("lock-db", tried("lock-db ranges", &stays, LockManager::new, by_scan), 100.0)
             .beside("dashmap-btree", tried("DashMap space to BTreeMap", &stays, Map::default, |map: &Map<u64, BTreeMap<i64, i64>>, _, stay| by_tree(map, stay)))
     });
 }
@@ -57,7 +57,7 @@ fn stays(n: usize) -> Arc<[Stay]> {
 }
 
 /// The table as in use: a lease a stay, with fence, deadline and token.
-fn booked(stays: &Arc<[Stay]>, _rooms: u64) -> Runner {
+fn booked(stays: &Arc<[Stay]>) -> Runner {
     tried(OURS, stays, LeaseTable::<u64>::new, |table, _, stay| {
         table.try_acquire_part(Time::from_secs(1), &stay.room, Span::new(stay.lo, stay.hi), Mode::Exclusive, TTL).is_ok()
     })

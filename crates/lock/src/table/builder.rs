@@ -110,7 +110,7 @@ impl<K: Hash + Eq> Builder<K> {
     /// A table whose keys are hashed by `ahash`, seeded at random (with `std`).
     #[must_use]
     pub fn build(self) -> LeaseTable<K> {
-        self.build_with_hasher(ahash::RandomState::default())
+        self.build_with_hasher(ahash::RandomState::new())
     }
 
     /// A table whose keys are hashed by `hasher`.

@@ -294,7 +294,9 @@ impl Occupancy {
     fn change_form(&mut self, span: Span, permits: u32, capacity: u32) {
         let bits = match self {
             Self::Whole(0) => Some(Bitmap::new()),
-            Self::Whole(level) if *level == capacity => {
+            // With room for more than one, several holders may make up the level; bits would forget
+            // all of them when the first goes.
+            Self::Whole(1) if capacity == 1 => {
                 let mut bits = Bitmap::new();
                 bits.add(Span::WHOLE, 1);
                 Some(bits)
@@ -369,6 +371,17 @@ mod tests {
             }
             prop_assert_eq!(map, Steps::new());
         }
+    }
+
+    #[test]
+    fn a_full_key_of_two_holders_keeps_the_one_that_stays() {
+        let mut occupancy = Occupancy::new();
+        occupancy.add(Span::WHOLE, 1, 4);
+        occupancy.add(Span::WHOLE, 3, 4);
+        occupancy.add(Span::new(1, 2), 4, 4);
+        occupancy.remove(Span::WHOLE, 1);
+        assert_eq!(occupancy.peak(Span::WHOLE, 4), 3);
+        assert_eq!(occupancy.peak(Span::new(1, 2), 4), 4);
     }
 
     #[test]

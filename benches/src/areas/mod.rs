@@ -31,6 +31,7 @@ areas! {
     "ratelimit" => ratelimit,
     "hashring" => hashring,
     "crdt" => crdt,
+    "lock" => lock,
     "sketch" => sketch,
     "geo" => geo,
 }

@@ -1,0 +1,5 @@
+mod harness;
+
+fn main() {
+    harness::run("lock");
+}

@@ -71,6 +71,7 @@ impl Store {
         })
     }
 
+    #[cfg(feature = "window")]
     pub(super) fn total(&self) -> u64 {
         self.iter().map(|(_, n)| n).sum()
     }

@@ -87,7 +87,7 @@ pub fn run(counts: &[u64], events: u64, seed: Seed, progress: &Progress) -> Opti
 }
 
 /// Bytes for the slots; what is left of 64 KiB is the text of the keys, 20 bytes each.
-const SLOT_BYTES: usize = 40 << 10;
+const SLOT_BYTES: usize = 43 << 10;
 
 /// Keys that exist for each event that happens: most are never asked for.
 const RANKS_AN_EVENT: u64 = 40;

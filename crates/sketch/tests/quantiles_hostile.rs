@@ -232,7 +232,7 @@ fn cut_short_anywhere_is_an_error() {
     for (decoder, image) in images() {
         let name = DECODERS[decoder].0;
         assert!(probe(decoder, &image), "{name}");
-        for len in (0..image.len()).step_by(1 + image.len() / 700) {
+        for len in 0..image.len() {
             // A message of fields may end after any of them.
             let read = probe(decoder, &image[..len]);
             assert!(!read || decoder >= 13, "{name} at {len} of {}", image.len());
@@ -243,11 +243,11 @@ fn cut_short_anywhere_is_an_error() {
 #[test]
 fn a_bit_flipped_anywhere_is_an_error_or_a_sketch() {
     for (decoder, mut image) in images() {
-        let bits = image.len() * 8;
-        for bit in (0..bits).step_by(1 + bits / 1500) {
+        for bit in 0..image.len() * 8 {
             image[bit / 8] ^= 1 << (bit % 8);
             probe(decoder, &image);
-            if bit % 3 == 0 {
+            // What is read is used too: of each byte one bit, another one in the next.
+            if bit / 8 % 8 == bit % 8 {
                 decoders::any_bytes(&[&[FUZZED[decoder]], &image[..]].concat());
             }
             image[bit / 8] ^= 1 << (bit % 8);

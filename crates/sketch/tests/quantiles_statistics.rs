@@ -118,8 +118,10 @@ fn req_ranks_are_within_their_bounds_as_often_as_stated_at_both_ends() {
 }
 
 #[test]
-fn t_digest_ranks_are_off_by_3_q_times_1_minus_q_over_k_at_most() {
+fn t_digest_ranks_are_within_what_is_stated_in_99_of_100_answers() {
     // Not a theorem: what is stated of smooth data, on three kinds of it, also merged of 16.
+    let (runs, n) = (60, 1 << 16);
+    let qs = [0.000_1, 0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.999_9];
     for (kind, shape) in [("uniform", 0), ("exponential", 1), ("steep", 2)] {
         let draw = |i: u64| match shape {
             0 => common::unit(i),
@@ -127,32 +129,39 @@ fn t_digest_ranks_are_off_by_3_q_times_1_minus_q_over_k_at_most() {
             _ => common::unit(i).powi(20),
         };
         for parts in [1, 16] {
-            let n = 1 << 16;
-            let mut digest = TDigest::new(100).unwrap();
-            for part in 0..parts {
-                let mut one = TDigest::new(100).unwrap();
-                (0..n / parts).for_each(|i| {
-                    one.add(draw(part * n + i));
-                });
-                digest.merge(&one).unwrap();
+            // Each rank of its own: those of one digest are not independent.
+            let mut hits = [0; 11];
+            let mut worst = [0.0_f64; 11];
+            for run in 0..runs {
+                let values: Vec<f64> = (0..n).map(|i| draw(run << 32 | i)).collect();
+                let mut digest = TDigest::new(100).unwrap();
+                for part in values.chunks((n / parts) as usize) {
+                    let mut one = TDigest::new(100).unwrap();
+                    part.iter().for_each(|&x| {
+                        one.add(x);
+                    });
+                    digest.merge(&one).unwrap();
+                }
+                let mut sorted = values;
+                sorted.sort_unstable_by(f64::total_cmp);
+                for (at, q) in qs.into_iter().enumerate() {
+                    let value = digest.quantile(q).unwrap();
+                    let rank = sorted.partition_point(|x| *x <= value) as f64 / n as f64;
+                    // Steep data, a power of 20 of a uniform number, is not smooth at its low end.
+                    let factor = if shape == 2 { 15.0 } else { 3.0 };
+                    let allowed = factor * q * (1.0 - q) / 100.0 + 2.0 / n as f64;
+                    let bounds = digest.rank_bounds(sorted[(q * n as f64) as usize]).unwrap();
+                    // Clusters overlap: the bounds hold up to what a rank is off by.
+                    let inside = bounds.lower <= q + allowed && q <= bounds.upper + allowed;
+                    hits[at] += u64::from((rank - q).abs() <= allowed && inside);
+                    worst[at] = worst[at]
+                        .max(((rank - q).abs() - 2.0 / n as f64) * 100.0 / (q * (1.0 - q)));
+                }
             }
-            let mut sorted: Vec<f64> =
-                (0..parts).flat_map(|p| (0..n / parts).map(move |i| p * n + i)).map(draw).collect();
-            sorted.sort_unstable_by(f64::total_cmp);
-            for q in [0.000_1, 0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.999_9] {
-                let value = digest.quantile(q).unwrap();
-                let rank = sorted.partition_point(|x| *x <= value) as f64 / n as f64;
-                // Steep data, a power of 20 of a uniform number, is not smooth at its low end.
-                let factor = if shape == 2 { 15.0 } else { 3.0 };
-                let allowed = factor * q * (1.0 - q) / 100.0 + 2.0 / n as f64;
-                assert!((rank - q).abs() <= allowed, "{kind}, {parts} parts, {q}: {rank}");
-                let bounds = digest.rank_bounds(sorted[(q * n as f64) as usize]).unwrap();
-                // Clusters overlap: the bounds hold up to what a rank is off by.
-                assert!(
-                    bounds.lower <= q + allowed && q <= bounds.upper + allowed,
-                    "{kind}, {parts} parts, {q}: {bounds}"
-                );
+            for (hits, q) in hits.into_iter().zip(qs) {
+                at_least(hits, runs, 0.99, &format!("{kind}, {parts} parts, {q}"));
             }
+            eprintln!("{kind} {parts} {hits:?} {worst:.2?}");
         }
     }
 }

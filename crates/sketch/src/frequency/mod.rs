@@ -25,7 +25,9 @@ mod heavy_keeper;
 mod hitter;
 mod index;
 mod lossy;
+mod set_of_eight;
 mod set_space_saving;
+mod set_space_saving_wire;
 mod space_saving;
 mod top_k;
 

@@ -1,16 +1,14 @@
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
-use core::array;
 use core::borrow::Borrow;
 use core::cmp::Reverse;
 
-use archstone_core::bytes::{DecodeError, Reader, Why, Writer};
 use archstone_core::hash::mix;
 
 use super::hitter::{Hitter, largest};
+use super::set_of_eight::{LAST, Set, Slot, WAYS, with_tag};
 use crate::item::digest;
-use crate::wire::serde_as_wire;
-use crate::{Bounds, Incompatible, Item, Key, Merge, ParamError, Wire, kinds};
+use crate::{Bounds, Incompatible, Item, Key, Merge, ParamError};
 
 /// Space-Saving in sets of eight with randomized admission: the most frequent items at one or two
 /// cache lines an update, on skewed and on flat streams.
@@ -49,44 +47,22 @@ use crate::{Bounds, Incompatible, Item, Key, Merge, ParamError, Wire, kinds};
 /// ```
 #[derive(Clone, Debug)]
 pub struct SetSpaceSaving<T> {
-    sets: Vec<Set<T>>,
-    admission: Admission,
-    seed: u64,
+    pub(super) sets: Vec<Set<T>>,
+    pub(super) admission: Admission,
+    pub(super) seed: u64,
     /// State of the coin.
-    coin: u64,
-    total: u64,
-}
-
-/// The last slot has the smallest count (an empty one while there is any); the others are in no order,
-/// so that a hit is an addition and nothing else. While a set is not full, what it holds comes first.
-#[derive(Clone, Debug)]
-#[repr(C)]
-struct Set<T> {
-    /// A byte of the hash of each slot's item, slot 0 lowest, compared eight at once; 0 for an
-    /// empty slot.
-    tags: u64,
-    slots: [Slot<T>; WAYS],
-}
-
-/// An item and its count, 0 when empty.
-#[derive(Clone, Debug, Default)]
-struct Slot<T> {
-    count: u64,
-    error: u64,
-    item: T,
+    pub(super) coin: u64,
+    pub(super) total: u64,
 }
 
 /// What happens to the smallest count of a full set when a newcomer is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Admission {
+pub(super) enum Admission {
     /// Nothing.
     Randomized,
     /// It is raised.
     Unbiased,
 }
-
-const WAYS: usize = 8;
-const LAST: usize = WAYS - 1;
 
 impl<T: Key> SetSpaceSaving<T> {
     /// The most slots.
@@ -116,7 +92,7 @@ impl<T: Key> SetSpaceSaving<T> {
         size_of::<Set<T>>()
     }
 
-    fn build(sets: usize) -> Self {
+    pub(super) fn build(sets: usize) -> Self {
         Self {
             sets: (0..sets).map(|_| Set::default()).collect(),
             admission: Admission::Randomized,
@@ -351,80 +327,12 @@ impl<T: Key> SetSpaceSaving<T> {
 
     /// The set of a hash and its tag.
     #[inline(always)]
-    fn place(&self, hash: u64) -> (usize, u8) {
+    pub(super) fn place(&self, hash: u64) -> (usize, u8) {
         // High half for the set (multiply-shift over any number of sets), low byte for the tag. At
         // least 2, so that the comparison below never mistakes an empty slot.
         let set = (hash >> 32).wrapping_mul(self.sets.len() as u64) >> 32;
         (set as usize, (hash as u8).max(2))
     }
-}
-
-impl<T> Slot<T> {
-    const fn hitter(&self) -> Hitter<'_, T> {
-        Hitter { item: &self.item, count: self.count, error: self.error }
-    }
-}
-
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = LOW << 7;
-
-impl<T> Set<T> {
-    fn used(&self) -> impl Iterator<Item = &Slot<T>> + Clone {
-        self.slots.iter().take_while(|slot| slot.count > 0)
-    }
-
-    /// Makes the last slot the smallest again, after its count has grown.
-    #[inline(never)]
-    fn settle(&mut self) {
-        let mut least = LAST;
-        for way in (0..LAST).rev() {
-            // The first of the equal ones, so that empty slots stay at the end.
-            if self.slots[way].count < self.slots[LAST].count
-                && self.slots[way].count <= self.slots[least].count
-            {
-                least = way;
-            }
-        }
-        let (a, b) = ((self.tags >> (8 * least)) as u8, (self.tags >> (8 * LAST)) as u8);
-        self.tags = with_tag(with_tag(self.tags, least, b), LAST, a);
-        self.slots.swap(least, LAST);
-    }
-
-    /// The high bit of every byte that is `tag`; above a true one it may be set for another tag too.
-    #[inline(always)]
-    const fn equal(&self, tag: u8) -> u64 {
-        let differ = self.tags ^ LOW.wrapping_mul(tag as u64);
-        differ.wrapping_sub(LOW) & !differ & HIGH
-    }
-
-    /// The slot that holds `item`: all eight tags at once, then the item itself.
-    #[inline(always)]
-    fn way_of<Q>(&self, tag: u8, item: &Q) -> Option<usize>
-    where
-        T: Borrow<Q>,
-        Q: Eq + ?Sized,
-    {
-        let mut equal = self.equal(tag);
-        while equal != 0 {
-            let way = (equal.trailing_zeros() / 8) as usize & LAST;
-            if self.slots[way].item.borrow() == item {
-                return Some(way);
-            }
-            equal &= equal - 1;
-        }
-        None
-    }
-}
-
-impl<T: Default> Default for Set<T> {
-    fn default() -> Self {
-        Self { tags: 0, slots: array::from_fn(|_| Slot::default()) }
-    }
-}
-
-#[inline(always)]
-const fn with_tag(tags: u64, way: usize, tag: u8) -> u64 {
-    tags & !(0xFF << (8 * way)) | (tag as u64) << (8 * way)
 }
 
 /// The next state of the coin: a linear congruential generator of full period (Knuth's multiplier),
@@ -457,41 +365,6 @@ impl<T: Key> Merge for SetSpaceSaving<T> {
         }
         self.total = self.total.saturating_add(other.total);
         Ok(())
-    }
-}
-
-impl<T: Key> Set<T> {
-    /// The eight largest of both sets.
-    fn take_largest(&mut self, other: &Self) {
-        let mut new = [0; WAYS];
-        let mut news = 0;
-        for (way, theirs) in other.used().enumerate() {
-            match self.way_of((other.tags >> (8 * way)) as u8, &theirs.item) {
-                Some(at) => self.slots[at].add(theirs),
-                None => {
-                    new[news] = way;
-                    news += 1;
-                }
-            }
-        }
-        self.settle();
-        for &way in &new[..news] {
-            let theirs = &other.slots[way];
-            if theirs.count > self.slots[LAST].count {
-                self.slots[LAST] = theirs.clone();
-                self.tags = with_tag(self.tags, LAST, (other.tags >> (8 * way)) as u8);
-                self.settle();
-            }
-        }
-    }
-}
-
-impl<T> Slot<T> {
-    /// Adds the counts, and what is certain of them.
-    const fn add(&mut self, other: &Self) {
-        let sure = self.sure().saturating_add(other.sure());
-        self.count = self.count.saturating_add(other.count);
-        self.error = self.count.saturating_sub(sure);
     }
 }
 
@@ -534,80 +407,3 @@ impl<T: Key> SetSpaceSaving<T> {
         }
     }
 }
-
-impl<T> Slot<T> {
-    const fn sure(&self) -> u64 {
-        self.count - self.error
-    }
-}
-
-impl<T: Key> Wire for SetSpaceSaving<T> {
-    fn encode_to(&self, out: &mut Writer) {
-        out.header(kinds::SET_SPACE_SAVING, 1);
-        out.u8(self.admission as u8);
-        out.u64(self.seed);
-        out.u64(self.coin);
-        out.varint(self.total);
-        out.varint(self.sets.len() as u64);
-        for set in &self.sets {
-            // The tags follow from the items; they stand here so that a set takes at least nine
-            // bytes, and a short input cannot ask for a large table.
-            out.u64(set.tags);
-            out.u8(set.used().count() as u8);
-            for slot in set.used() {
-                out.varint(slot.count);
-                out.varint(slot.error);
-                slot.item.write(out);
-            }
-        }
-    }
-
-    fn decode_from(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        input.header(kinds::SET_SPACE_SAVING, 1)?;
-        let admission = match input.u8("admission")? {
-            0 => Admission::Randomized,
-            1 => Admission::Unbiased,
-            _ => return Err(input.error("admission", Why::Invalid("unknown"))),
-        };
-        let seed = input.u64("seed")?;
-        let coin = input.u64("coin")?;
-        let total = input.varint("total")?;
-        let sets = input.count(9, "sets")?;
-        if sets == 0 || sets as u64 > Self::MAX_CAPACITY / WAYS as u64 {
-            return Err(input.error("sets", Why::Invalid("none, or too many")));
-        }
-        let mut sketch = Self { admission, seed, coin, total, ..Self::build(sets) };
-        for set in 0..sets {
-            let start = input.clone();
-            let tags = input.u64("tags")?;
-            let used = usize::from(input.u8("slots used")?);
-            if used > WAYS {
-                let why = Why::Limit { value: used as u64, limit: WAYS as u64 };
-                return Err(start.error("slots used", why));
-            }
-            for way in 0..used {
-                let count = input.varint("count")?;
-                let error = input.varint_up_to(count, "error")?;
-                let start = input.clone();
-                let item = T::read(input)?;
-                let (home, tag) = sketch.place(item.digest(seed));
-                let Set { tags, slots } = &mut sketch.sets[set];
-                if count == 0 || home != set || slots[..way].iter().any(|slot| slot.item == item) {
-                    return Err(start.error("item", Why::Invalid("empty, twice or elsewhere")));
-                }
-                slots[way] = Slot { count, error, item };
-                *tags = with_tag(*tags, way, tag);
-            }
-            let slots = &sketch.sets[set].slots;
-            if slots.iter().any(|slot| slot.count < slots[LAST].count) {
-                return Err(start.error("counts", Why::Invalid("the smallest is not the last")));
-            }
-            if sketch.sets[set].tags != tags {
-                return Err(start.error("tags", Why::Invalid("not those of the items")));
-            }
-        }
-        Ok(sketch)
-    }
-}
-
-serde_as_wire!([T: Key] SetSpaceSaving<T>);

@@ -1,5 +1,6 @@
 use alloc::vec::Vec;
 
+use super::extremes::unless_too_heavy;
 use super::log_index::LogIndex;
 use super::sorted::differences;
 use super::store::Store;
@@ -346,13 +347,7 @@ impl Merge for DdSketch {
                 theirs: parts(other),
             });
         }
-        if other.n > MAX_WEIGHT - self.n {
-            return Err(Incompatible {
-                what: "weights, over 2^60 in all",
-                ours: self.n,
-                theirs: other.n,
-            });
-        }
+        unless_too_heavy(self.n, other.n)?;
         let unknown = self.min.is_nan() || other.min.is_nan();
         self.min = if unknown { f64::NAN } else { self.min.min(other.min) };
         self.max = if unknown { f64::NAN } else { self.max.max(other.max) };

@@ -2,7 +2,8 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::coins::Coins;
-use super::{MAX_WEIGHT, Ranked, Sorted, share};
+use super::extremes::{Extremes, around, unless_too_heavy, widen};
+use super::{MAX_WEIGHT, Ranked, Sorted};
 use crate::math::{ceil, pow};
 use crate::{Bounds, Incompatible, Merge, ParamError};
 
@@ -43,7 +44,7 @@ pub struct Kll<T> {
     /// The smallest `k` of an estimate that was merged in: whose error counts.
     pub(super) min_k: u16,
     pub(super) n: u64,
-    pub(super) extremes: Option<(T, T)>,
+    pub(super) extremes: Extremes<T>,
     /// Level h stands for `2^h` a value. Ascending, but for the input level.
     pub(super) levels: Vec<Vec<T>>,
     /// The size of a level by its depth under the top, and of all together.
@@ -213,7 +214,7 @@ impl<T: Ranked> Kll<T> {
         if !value.has_place() || self.n >= MAX_WEIGHT {
             return false;
         }
-        self.widen(&value);
+        widen(&mut self.extremes, &value);
         self.n += 1;
         self.wait -= 1;
         if self.wait == 0 {
@@ -229,27 +230,13 @@ impl<T: Ranked> Kll<T> {
             return false;
         }
         if n > 0 {
-            self.widen(&value);
+            widen(&mut self.extremes, &value);
             self.n += n;
             self.coins.absorb(value.bits() ^ n);
             self.spread(&value, n);
             self.make_room();
         }
         true
-    }
-
-    #[inline]
-    fn widen(&mut self, value: &T) {
-        match &mut self.extremes {
-            Some((min, max)) => {
-                if value.order(min) == Ordering::Less {
-                    *min = value.clone();
-                } else if value.order(max) == Ordering::Greater {
-                    *max = value.clone();
-                }
-            }
-            None => self.extremes = Some((value.clone(), value.clone())),
-        }
     }
 
     #[inline]
@@ -428,12 +415,7 @@ impl<T: Ranked> Kll<T> {
     /// least 68, 95 and 99.7 of 100 answers.
     #[must_use]
     pub fn rank_bounds(&self, value: &T, sigmas: f64) -> Option<Bounds> {
-        let off = self.rank_off(sigmas);
-        self.rank(value).map(|rank| Bounds {
-            lower: (rank - off).max(0.0),
-            estimate: rank,
-            upper: (rank + off).min(1.0),
-        })
+        self.rank(value).map(|rank| around(rank, self.rank_off(sigmas)))
     }
 
     /// 99 of 100 are 2.576 standard deviations.
@@ -451,9 +433,7 @@ impl<T: Ranked> Kll<T> {
     /// deviations of [`rank_bounds`](Self::rank_bounds).
     #[must_use]
     pub fn quantile_bounds(&self, q: f64, sigmas: f64) -> Option<(T, T)> {
-        let (q, off, sorted) = (share(q), self.rank_off(sigmas), self.sorted());
-        let at = |q: f64| sorted.quantile(q).cloned();
-        at(q - off).zip(at(q + off))
+        self.sorted().between(q, self.rank_off(sigmas))
     }
 
     /// [`rank`](Self::rank) of each split point, and 1 at the end.
@@ -474,16 +454,10 @@ impl<T: Ranked> Kll<T> {
 /// `k` merge; the error is that of the smaller. O(k).
 impl<T: Ranked> Merge for Kll<T> {
     fn merge(&mut self, other: &Self) -> Result<(), Incompatible> {
-        if other.n > MAX_WEIGHT - self.n {
-            return Err(Incompatible {
-                what: "weights, over 2^60 in all",
-                ours: self.n,
-                theirs: other.n,
-            });
-        }
+        unless_too_heavy(self.n, other.n)?;
         let Some((min, max)) = &other.extremes else { return Ok(()) };
-        self.widen(min);
-        self.widen(max);
+        widen(&mut self.extremes, min);
+        widen(&mut self.extremes, max);
         self.n += other.n;
         if other.is_estimate() {
             self.min_k = self.min_k.min(other.min_k);

@@ -18,6 +18,7 @@
 
 mod coins;
 mod dd_sketch;
+mod extremes;
 mod kll;
 mod kll_wire;
 mod log_index;

@@ -2,6 +2,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::coins::Coins;
+use super::extremes::{Extremes, around, unless_too_heavy, widen};
 use super::req_compactor::{Compactor, SECTIONS};
 use super::{MAX_WEIGHT, Ranked, Sorted, share};
 use crate::math::sqrt;
@@ -48,7 +49,7 @@ pub struct Req<T> {
     pub(super) k: u16,
     pub(super) accurate: Accurate,
     pub(super) n: u64,
-    pub(super) extremes: Option<(T, T)>,
+    pub(super) extremes: Extremes<T>,
     /// Level h stands for `2^h` a value.
     pub(super) levels: Vec<Compactor<T>>,
     /// Values that the lowest level takes before a compaction.
@@ -154,7 +155,7 @@ impl<T: Ranked> Req<T> {
         if !value.has_place() || self.n >= MAX_WEIGHT {
             return false;
         }
-        self.widen(&value);
+        widen(&mut self.extremes, &value);
         self.n += 1;
         self.levels[0].push(value);
         self.room -= 1;
@@ -173,7 +174,7 @@ impl<T: Ranked> Req<T> {
         if n == 0 {
             return true;
         }
-        self.widen(&value);
+        widen(&mut self.extremes, &value);
         self.n += n;
         while n >> self.levels.len() != 0 {
             self.levels.push(Compactor::new(self.k));
@@ -182,20 +183,6 @@ impl<T: Ranked> Req<T> {
         bits.for_each(|bit| self.levels[bit].push(value.clone()));
         self.make_room();
         true
-    }
-
-    #[inline]
-    fn widen(&mut self, value: &T) {
-        match &mut self.extremes {
-            Some((min, max)) => {
-                if value.order(min) == Ordering::Less {
-                    *min = value.clone();
-                } else if value.order(max) == Ordering::Greater {
-                    *max = value.clone();
-                }
-            }
-            None => self.extremes = Some((value.clone(), value.clone())),
-        }
     }
 
     pub(super) fn make_room(&mut self) {
@@ -258,10 +245,7 @@ impl<T: Ranked> Req<T> {
     /// the truth is within 1, 2 and 3 in at least 68, 95 and 99.7 of 100 answers.
     #[must_use]
     pub fn rank_bounds(&self, value: &T, sigmas: f64) -> Option<Bounds> {
-        self.rank(value).map(|rank| {
-            let off = sigmas.max(0.0) * self.rank_error(rank);
-            Bounds { lower: (rank - off).max(0.0), estimate: rank, upper: (rank + off).min(1.0) }
-        })
+        self.rank(value).map(|rank| around(rank, sigmas.max(0.0) * self.rank_error(rank)))
     }
 
     /// The smallest value with a share of at least `q` at or below it.
@@ -274,10 +258,7 @@ impl<T: Ranked> Req<T> {
     /// deviations of [`rank_bounds`](Self::rank_bounds).
     #[must_use]
     pub fn quantile_bounds(&self, q: f64, sigmas: f64) -> Option<(T, T)> {
-        let q = share(q);
-        let (off, sorted) = (sigmas.max(0.0) * self.rank_error(q), self.sorted());
-        let at = |q: f64| sorted.quantile(q).cloned();
-        at(q - off).zip(at(q + off))
+        self.sorted().between(q, sigmas.max(0.0) * self.rank_error(share(q)))
     }
 
     /// [`rank`](Self::rank) of each split point, and 1 at the end.
@@ -299,16 +280,10 @@ impl<T: Ranked> Merge for Req<T> {
     fn merge(&mut self, other: &Self) -> Result<(), Incompatible> {
         Incompatible::unless_equal("k", self.k.into(), other.k.into())?;
         Incompatible::unless_equal("accurate end", self.accurate as u64, other.accurate as u64)?;
-        if other.n > MAX_WEIGHT - self.n {
-            return Err(Incompatible {
-                what: "weights, over 2^60 in all",
-                ours: self.n,
-                theirs: other.n,
-            });
-        }
+        unless_too_heavy(self.n, other.n)?;
         let Some((min, max)) = &other.extremes else { return Ok(()) };
-        self.widen(min);
-        self.widen(max);
+        widen(&mut self.extremes, min);
+        widen(&mut self.extremes, max);
         self.n += other.n;
         self.coins.absorb(other.coins.0);
         while self.levels.len() < other.levels.len() {

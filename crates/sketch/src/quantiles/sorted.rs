@@ -1,6 +1,7 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use super::extremes::Extremes;
 use super::{Ranked, share};
 use crate::math::ceil;
 
@@ -11,12 +12,12 @@ use crate::math::ceil;
 pub struct Sorted<T> {
     /// Each value with the weight of all up to and with it.
     entries: Vec<(T, u64)>,
-    extremes: Option<(T, T)>,
+    extremes: Extremes<T>,
 }
 
 impl<T: Ranked> Sorted<T> {
     /// Of values with their weights, none of them 0, in any order.
-    pub(super) fn new(mut entries: Vec<(T, u64)>, extremes: Option<(T, T)>) -> Self {
+    pub(super) fn new(mut entries: Vec<(T, u64)>, extremes: Extremes<T>) -> Self {
         // Levels come one after the other, each ascending: a merge of runs.
         entries.sort_by(|a, b| a.0.order(&b.0));
         let mut total = 0;
@@ -87,6 +88,12 @@ impl<T: Ranked> Sorted<T> {
         } else {
             self.at(inside(q * self.total() as f64))
         }
+    }
+
+    /// Two values between which the true quantile is when a rank is off by at most `off`.
+    pub(super) fn between(&self, q: f64, off: f64) -> Option<(T, T)> {
+        let q = share(q);
+        self.quantile(q - off).cloned().zip(self.quantile(q + off).cloned())
     }
 
     fn at(&self, index: usize) -> Option<&T> {

@@ -1,6 +1,7 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
+use super::extremes::unless_too_heavy;
 use super::sorted::differences;
 use super::t_digest_answers::Answers;
 use super::{MAX_WEIGHT, share};
@@ -388,13 +389,7 @@ impl Scale {
 /// The digest of both streams. Digests of different `k` merge, into that of this one. O(k).
 impl Merge for TDigest {
     fn merge(&mut self, other: &Self) -> Result<(), Incompatible> {
-        if other.n() > MAX_WEIGHT - self.n() {
-            return Err(Incompatible {
-                what: "weights, over 2^60 in all",
-                ours: self.n(),
-                theirs: other.n(),
-            });
-        }
+        unless_too_heavy(self.n(), other.n())?;
         if !other.is_empty() {
             self.widen(other.min, other.max);
             let other = other.settled();

@@ -269,7 +269,14 @@ fn profile() -> String {
     format!("profile bench (opt-level 3, lto thin, codegen-units 1{checks}), {vectors}")
 }
 
+/// The version of a peer that the benches use. Where the lock has several, their own dependencies name it.
 fn locked_version(lock: &str, name: &str) -> String {
+    let benches =
+        lock.split("[[package]]").find(|package| package.contains("\nname = \"benches\"\n"));
+    let named = benches.and_then(|package| package.split_once(&format!("\n \"{name} ")));
+    if let Some((version, _)) = named.and_then(|(_, rest)| rest.split_once('"')) {
+        return version.to_owned();
+    }
     let mut lines = lock.lines().skip_while(|line| *line != format!("name = \"{name}\""));
     let version = lines.nth(1).and_then(|line| line.strip_prefix("version = "));
     version.map_or_else(|| "unknown".to_owned(), |version| version.trim_matches('"').to_owned())
@@ -337,6 +344,9 @@ mod tests {
         let lock = "[[package]]\nname = \"pa\"\nversion = \"0.1.0\"\n\n[[package]]\nname = \"p\"\nversion = \"1.2.3\"\n";
         assert_eq!(locked_version(lock, "p"), "1.2.3");
         assert_eq!(locked_version(lock, "q"), "unknown");
+        // Of two versions it is the one that the benches use.
+        let two = "\n[[package]]\nname = \"p\"\nversion = \"0.9.0\"\n\n[[package]]\nname = \"benches\"\nversion = \"0.0.0\"\ndependencies = [\n \"p 1.2.3\",\n]\n\n[[package]]\nname = \"p\"\nversion = \"1.2.3\"\n";
+        assert_eq!(locked_version(two, "p"), "1.2.3");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 mod common;
 
 use archstone_sketch::frequency::{
-    CountMin, CountSketch, Exact, FrequentItems, HeavyKeeper, Hitter, LossyCounting,
+    Algorithm, CountMin, CountSketch, Exact, FrequentItems, HeavyKeeper, Hitter, LossyCounting,
     SetSpaceSaving, SpaceSaving,
 };
 use archstone_sketch::{Merge, TopK};
@@ -301,6 +301,39 @@ fn merging_with_an_empty_sketch_changes_nothing() {
     let after: Vec<_> = a.top(50).iter().map(|h| (*h.item, h.count, h.error)).collect();
     let counts = |list: &[(u64, u64, u64)]| list.iter().map(|t| t.1).collect::<Vec<_>>();
     assert_eq!(counts(&after), counts(&before));
+}
+
+#[test]
+fn merged_sets_keep_the_eight_largest_of_both() {
+    let fill = |counts: [(u64, u64); 8]| {
+        let mut set = SetSpaceSaving::<u64>::new(8).unwrap();
+        counts.iter().for_each(|(item, n)| assert_eq!(set.add_n(item, *n), None));
+        set
+    };
+    let mut a = fill([1, 2, 3, 4, 5, 6, 7, 8].map(|i| (i, 10 * i)));
+    let b = fill([1, 12, 13, 14, 15, 16, 17, 18].map(|i| (i, 5 * i)));
+    a.merge(&b).unwrap();
+    let list: Vec<_> = a.top(9).iter().map(|h| (h.count, h.error)).collect();
+    assert_eq!(list, [90, 85, 80, 80, 75, 70, 70, 65].map(|count| (count, 0)));
+}
+
+#[test]
+fn top_k_takes_sets_when_there_are_four_slots_an_item() {
+    // Sets of eight hold 200 bytes of u64 items; with less the list is kept by `SpaceSaving`.
+    let most = TopK::<u64>::with_memory(100, 64 << 10).unwrap();
+    assert_eq!(most.algorithm(), Algorithm::SetSpaceSaving);
+    let mut least = 0;
+    for bytes in (8000..12_000).step_by(8) {
+        // Too few for either at first.
+        let Ok(top) = TopK::<u64>::with_memory(100, bytes) else { continue };
+        if top.algorithm() == Algorithm::SetSpaceSaving {
+            least = if least == 0 { top.capacity() } else { least };
+        } else {
+            assert_eq!(least, 0, "more bytes never go back");
+        }
+    }
+    assert_eq!(least, 400);
+    assert_eq!(TopK::<u64>::certain(100, 64 << 10).unwrap().algorithm(), Algorithm::SpaceSaving);
 }
 
 #[test]

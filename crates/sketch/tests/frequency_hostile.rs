@@ -87,6 +87,11 @@ fn counters_stop_at_their_maximum_and_say_so() {
     cm.add_n("x", u64::MAX);
     assert_eq!((cm.count("x"), cm.total()), (u32::MAX, u64::MAX));
     assert_eq!(cm.bounds("x").upper, f64::INFINITY);
+    // A cell that overflows by a little stays full, it does not begin again.
+    let mut nearly = CountMin::<u32>::new(4, 64).unwrap();
+    nearly.add_n("x", u64::from(u32::MAX) - 1);
+    nearly.add_n("x", 3);
+    assert_eq!((nearly.count("x"), nearly.total()), (u32::MAX, u64::from(u32::MAX) + 2));
     let mut ss = SpaceSaving::<u64>::new(2).unwrap();
     let mut set = SetSpaceSaving::<u64>::new(8).unwrap();
     let mut fi = FrequentItems::<u64>::new(3).unwrap();

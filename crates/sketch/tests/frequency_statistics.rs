@@ -131,6 +131,31 @@ fn the_unbiased_form_is_right_on_average_and_the_usual_one_not_above() {
 }
 
 #[test]
+fn a_newcomer_takes_over_with_the_chance_that_keeps_counts_right() {
+    // Eight items once, then a ninth once: it has 2 with probability 1/2, whoever it meets, and n of
+    // it against a count of 1 have n + 1 with probability n / (n + 1). 5 sigma: wrong once in 10^6.
+    for (n, unbiased) in [(1_u64, true), (1, false), (3, true), (3, false)] {
+        let admitted = (0..4000).filter(|&seed| {
+            let mut set = SetSpaceSaving::<u64>::new(8).unwrap();
+            set = if unbiased { set.unbiased() } else { set }.with_seed(seed);
+            (0..8).for_each(|item| assert_eq!(set.add(&item), None));
+            set.add_n(&8, n).is_some()
+        });
+        let (share, p) = (admitted.count() as f64 / 4000.0, n as f64 / (n + 1) as f64);
+        assert!((share - p).abs() < 5.0 * (p * (1.0 - p) / 4000.0).sqrt(), "{share}, stated {p}");
+    }
+}
+
+#[test]
+fn the_bounds_of_count_sketch_are_as_wide_as_stated() {
+    // One item has F2 = n^2: both bounds are sqrt(8 n^2 / w) away.
+    let mut sketch = CountSketch::new(5, 128).unwrap();
+    sketch.add_n("x", 1000);
+    let bounds = sketch.bounds("x");
+    assert_eq!((bounds.lower, bounds.estimate, bounds.upper), (750.0, 1000.0, 1250.0));
+}
+
+#[test]
 fn the_upper_bound_of_set_space_saving_fails_less_than_once_in_a_thousand() {
     let skewed = zipf(200_000, 50_000, 1.1, 7);
     let flat: Vec<u64> = (0..200_000).map(|i| mix(i) % 3000).collect();

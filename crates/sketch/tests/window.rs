@@ -175,6 +175,20 @@ fn senseless_parameters_are_errors() {
     decayed.add(0, &1, 1.0).unwrap();
     decayed.add(u64::MAX, &2, 0.0).unwrap();
     assert_eq!(decayed.sketch().top().len(), 1);
+    // The greatest weights saturate, merged too, and what is written is read.
+    let mut heavy = Decayed::half_life(8, TopK::<u64>::new(3).unwrap()).unwrap();
+    heavy.add(7, &1, f64::MAX).unwrap();
+    heavy.add(7, &1, f64::MAX).unwrap();
+    heavy.merge(&heavy.clone()).unwrap();
+    assert_eq!(heavy.total(0), f64::MAX);
+    assert!(Decayed::<TopK<u64>>::decode(&heavy.encode()).unwrap().total(1 << 20) < 1e9);
+    // A time so long before that growth has no double: numbers still.
+    let mut late = Decayed::half_life(1, TopK::<u64>::new(3).unwrap()).unwrap();
+    late.add(1 << 40, &1, 0.0).unwrap();
+    assert_eq!(late.total(0), 0.0);
+    late.add(1 << 40, &1, 1.0).unwrap();
+    let bounds = late.scaled(0, late.sketch().bounds(&2));
+    assert!(late.total(0) > 1e300 && bounds.lower == 0.0 && !bounds.upper.is_nan(), "{bounds}");
 }
 
 #[test]

@@ -70,8 +70,8 @@ impl<S: Decay> Decayed<S> {
         ParamError::real("weight", weight, 0.0, f64::MAX)?;
         self.advance(now);
         let weight = weight * self.growth(now);
-        self.total += weight;
-        // Saturates; less than half a unit is nothing.
+        // Both saturate; less than half a unit is nothing.
+        self.total = (self.total + weight).min(f64::MAX);
         self.sketch.add_weight(item, math::round(weight * UNIT) as u64);
         Ok(())
     }
@@ -94,10 +94,11 @@ impl<S: Decay> Decayed<S> {
         }
     }
 
-    /// The weight of all events at time `now`, exact but for the rounding of doubles.
+    /// The weight of all events at time `now`, exact but for the rounding of doubles; at most
+    /// `f64::MAX`.
     #[must_use]
     pub fn total(&self, now: u64) -> f64 {
-        self.total / self.growth(now)
+        (self.total / self.growth(now)).min(f64::MAX)
     }
 
     /// The weight at time `now` of an event of the landmark, inverted: `2^((now - landmark) / h)`.
@@ -107,7 +108,8 @@ impl<S: Decay> Decayed<S> {
         } else {
             -((self.landmark - now) as f64 / self.half_life as f64)
         };
-        math::exp2(half_lives)
+        // Of a time long before the landmark it would be 0, which no weight can be divided by.
+        math::exp2(half_lives).max(f64::MIN_POSITIVE)
     }
 
     /// Moves the landmark when `now` is too far past it.
@@ -138,7 +140,7 @@ impl<S: Decay + Merge + Clone> Merge for Decayed<S> {
             theirs.halve(a - b);
         }
         ours.sketch.merge(&theirs.sketch)?;
-        ours.total += theirs.total;
+        ours.total = (ours.total + theirs.total).min(f64::MAX);
         *self = ours;
         Ok(())
     }

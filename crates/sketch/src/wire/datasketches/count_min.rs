@@ -72,11 +72,13 @@ impl DsCountMin {
         if self.cells.is_empty() {
             self.cells = alloc::vec![0.0; self.row_seeds.len() * self.buckets as usize];
         }
-        self.total += weight;
+        // Saturates: an infinite cell could not be read again.
+        self.total = (self.total + weight).min(f64::MAX);
         let buckets = self.buckets;
         item.with_bytes(|bytes| {
             for (row, &seed) in self.row_seeds.iter().enumerate() {
-                self.cells[cell(bytes, row, seed, buckets)] += weight;
+                let cell = &mut self.cells[cell(bytes, row, seed, buckets)];
+                *cell = (*cell + weight).min(f64::MAX);
             }
         });
         Ok(())
@@ -186,9 +188,10 @@ impl Merge for DsCountMin {
         if self.cells.is_empty() {
             self.cells.clone_from(&other.cells);
         } else {
-            self.cells.iter_mut().zip(&other.cells).for_each(|(a, b)| *a += b);
+            let pairs = self.cells.iter_mut().zip(&other.cells);
+            pairs.for_each(|(a, b)| *a = (*a + b).clamp(f64::MIN, f64::MAX));
         }
-        self.total += other.total;
+        self.total = (self.total + other.total).clamp(f64::MIN, f64::MAX);
         Ok(())
     }
 }

@@ -203,3 +203,40 @@ fn headers_that_promise_much_reserve_little() {
     );
     probe(5, &[1, 4, 3, 1, 4, 0x1a, 0xcc, 0x93, 0xff, 0xff, 0xff, 0xff]);
 }
+
+/// `bytes` with what stands at the first place of `old` replaced.
+fn patched(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(old.len()).position(|w| w == old).unwrap();
+    [&bytes[..at], new, &bytes[at + old.len()..]].concat()
+}
+
+#[test]
+fn states_that_no_stream_leads_to_are_refused() {
+    let mut hll = Hll::new(6).unwrap();
+    (0..500_u64).for_each(|item| hll.add(&item));
+    let (image, hip) = (hll.encode(), hll.estimate().to_le_bytes());
+    for wrong in [f64::NAN, f64::INFINITY, -1.0, 0.0, 1e301] {
+        let error = Hll::decode(&patched(&image, &hip, &wrong.to_le_bytes())).unwrap_err();
+        assert_eq!(error.what, "estimate", "{wrong}");
+    }
+    let mut ultra = UltraLogLog::new(6).unwrap();
+    (0..500_u64).for_each(|item| ultra.add(&item));
+    let mut image = ultra.encode();
+    *image.last_mut().unwrap() = 1;
+    assert_eq!(UltraLogLog::decode(&image).unwrap_err().what, "registers");
+
+    let mut sampled = Theta::new(6).unwrap().with_sampling(0.5).unwrap();
+    (0..20_u64).for_each(|item| sampled.add(&item));
+    let (image, theta) = (sampled.encode(), sampled.theta());
+    let over = patched(&image, &theta.to_le_bytes(), &(theta + 1).to_le_bytes());
+    assert_eq!(Theta::decode(&over).unwrap_err().what, "theta");
+    // 100 hashes are exact at 2^6, and more than a sketch of 2^5 ever keeps.
+    let mut many = Theta::new(6).unwrap();
+    (0..100_u64).for_each(|item| many.add(&item));
+    let image = many.encode();
+    let smaller = Theta::new(5).unwrap().encode();
+    let lg = image.iter().zip(&smaller).position(|(a, b)| a != b).unwrap();
+    let mut image = image;
+    image[lg] = 5;
+    assert_eq!(Theta::decode(&image).unwrap_err().what, "hashes");
+}

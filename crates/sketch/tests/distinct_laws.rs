@@ -9,7 +9,7 @@ use archstone_sketch::distinct::{
     DsHll, DsHllUnion, Hll, HllType, PgHll, PgHllParams, Sigmas, Theta, ThetaCompact, UltraLogLog,
     theta,
 };
-use archstone_sketch::{Merge, Wire};
+use archstone_sketch::{Item, Merge, Wire};
 use proptest::prelude::*;
 
 /// What the laws need of a counter.
@@ -383,6 +383,51 @@ fn a_lower_bound_is_never_below_the_registers_hit() {
 }
 
 /// datasketches-rust 133: exceptions of 4-bit registers that Java could not read.
+#[test]
+fn a_lower_bound_of_hll_is_never_below_the_registers_hit_either() {
+    for n in [64_u64, 70, 100, 200] {
+        let mut sketch = Hll::new(12).unwrap();
+        (0..n).for_each(|item| sketch.add(&item));
+        let hit: std::collections::BTreeSet<u64> =
+            (0..n).map(|item| item.digest(0) >> 52).collect();
+        assert!(sketch.bounds(Sigmas::Three).lower >= hit.len() as f64, "{n}");
+    }
+}
+
+#[test]
+fn the_fullest_registers_count_alike_in_a_merged_sketch_and_in_its_copy() {
+    // Merged, so that the registers alone answer; then the last of 16 gets the greatest rank.
+    let (mut a, mut b) = (Hll::new(4).unwrap(), Hll::new(4).unwrap());
+    (0..500_u64).for_each(|item| a.add(&item));
+    (500..1000_u64).for_each(|item| b.add(&item));
+    a.merge(&b).unwrap();
+    for index in 0..16 {
+        a.add_hash(index << 60);
+        let copy = Hll::decode(&a.encode()).unwrap();
+        assert_eq!(copy.estimate(), a.estimate(), "{index}");
+    }
+}
+
+#[test]
+fn a_merged_ultraloglog_has_no_martingale_estimate() {
+    let (mut a, mut b) = (UltraLogLog::new(10).unwrap(), UltraLogLog::new(10).unwrap());
+    (0..1000_u64).for_each(|item| a.add(&item));
+    (1000..2000_u64).for_each(|item| b.add(&item));
+    assert!(a.martingale().is_some());
+    a.merge(&b).unwrap();
+    assert_eq!(a.martingale(), None);
+}
+
+#[test]
+fn registers_at_every_distance_from_the_least_fit_in_four_bits() {
+    let mut sketch = DsHll::new(6, HllType::Four).unwrap();
+    // Values 1 to 63: distances 0 to 62 from the least.
+    (0..64_u64).for_each(|slot| sketch.add_hash(slot, 1 << 63 >> slot.min(62)));
+    let read = DsHll::from_datasketches(&sketch.to_datasketches()).unwrap();
+    let eight = |sketch: &DsHll| sketch.clone().with_type(HllType::Eight).to_datasketches();
+    assert_eq!(eight(&read)[40..], eight(&sketch)[40..]);
+}
+
 #[test]
 fn exceptions_of_four_bit_registers_survive() {
     // Values far above the least: hashes with many leading zeros.

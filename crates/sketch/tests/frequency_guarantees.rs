@@ -304,6 +304,17 @@ fn merging_with_an_empty_sketch_changes_nothing() {
 }
 
 #[test]
+fn of_equal_counts_heavy_keeper_keeps_the_older_and_a_greater_one_gets_in() {
+    // The printed algorithm asks for a count of nmin + 1 exactly and so admits nothing that comes in
+    // larger steps; one that admits equal counts swaps two items for ever.
+    let mut keeper = HeavyKeeper::<u64>::new(2, 4, 64).unwrap();
+    (0..2).for_each(|item| assert_eq!(keeper.add_n(&item, 3), None));
+    assert_eq!(keeper.add_n(&2, 3), None);
+    assert_eq!(keeper.add_n(&3, 2), None);
+    assert!(keeper.add_n(&4, 9).is_some_and(|expelled| expelled < 2));
+}
+
+#[test]
 fn merged_sets_keep_the_eight_largest_of_both() {
     let fill = |counts: [(u64, u64); 8]| {
         let mut set = SetSpaceSaving::<u64>::new(8).unwrap();

@@ -7,7 +7,7 @@ use archstone_sketch::frequency::{
     CountMin, CountSketch, Counter, Exact, FrequentItems, HeavyKeeper, LossyCounting,
     SetSpaceSaving, SpaceSaving,
 };
-use archstone_sketch::{Merge, ParamError, TopK, Wire};
+use archstone_sketch::{Item, Merge, ParamError, TopK, Wire};
 use testkit::alloc::{Counting, measure};
 
 #[global_allocator]
@@ -333,4 +333,34 @@ fn a_hit_allocates_nothing() {
         }
     });
     assert_eq!(used.allocations, 0);
+}
+
+#[test]
+fn states_that_no_stream_leads_to_are_refused() {
+    let mut certain = SpaceSaving::<u64>::new(8).unwrap();
+    certain.add_n(&0x0102_0304_0506_0708, 2);
+    certain.add(&0x1112_1314_1516_1718);
+    let mut image = certain.encode();
+    let end = image.len() - 8;
+    image[end..].copy_from_slice(&0x0102_0304_0506_0708_u64.to_le_bytes());
+    assert_eq!(SpaceSaving::<u64>::decode(&image).unwrap_err().what, "item", "twice");
+
+    // One set: each slot is a count, an error (a byte both) and the item.
+    let mut set = SetSpaceSaving::<u64>::new(8).unwrap();
+    (0..8).for_each(|item| assert_eq!(set.add_n(&item, 10 + item), None));
+    let mut image = set.encode();
+    let last = image.len() - 10;
+    image[last] = 99;
+    assert_eq!(SetSpaceSaving::<u64>::decode(&image).unwrap_err().what, "counts");
+    // An item of another set with the same tag.
+    let mut sets = SetSpaceSaving::<u64>::new(64).unwrap();
+    sets.add(&1);
+    let place = |item: u64| (item.digest(0) >> 61, (item.digest(0) as u8).max(2));
+    let (home, tag) = place(1);
+    let other = (2..).find(|&i| place(i).1 == tag && place(i).0 != home).unwrap();
+    let image = sets.encode();
+    let at = image.windows(8).rposition(|w| w == 1_u64.to_le_bytes()).unwrap();
+    let mut moved = image;
+    moved[at..at + 8].copy_from_slice(&other.to_le_bytes());
+    assert_eq!(SetSpaceSaving::<u64>::decode(&moved).unwrap_err().what, "item", "elsewhere");
 }

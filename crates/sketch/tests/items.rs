@@ -24,6 +24,11 @@ fn an_item_is_one_item_in_whatever_type_it_comes() {
     assert_ne!(("a", "bc").digest(0), ("ab", "c").digest(0));
     assert_ne!("Aa".digest(0), "BB".digest(0), "equal Java hashes, different items");
     assert_ne!("a".digest(0), "a".digest(1));
+    // Types with a shorter way to their digest take it to the same place.
+    assert_eq!(1.5_f32.digest(3), 1.5_f64.digest(3));
+    assert_eq!((-0.0_f32).digest(3), 0.0_f64.digest(3));
+    assert_eq!(true.digest(3), 1_u64.digest(3));
+    assert_eq!('A'.digest(3), 65_u8.digest(3));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! Recorded breaks, each of which makes a test below fail: `fetch_or` as a load and a store (a lost
 //! bit); `AcqRel` to `Relaxed` in `insert`, or `Acquire` to `Relaxed` in `contains` (the
-//! writer's data not seen).
+//! writer's data not seen); the first load of `insert` `Relaxed`, or its `fetch_or` only `Release` (who
+//! is told that an item was there does not see its writer's data).
 #![cfg(archstone_loom)]
 
 use archstone_core::shim::atomic::{AtomicU64, Ordering};
@@ -57,5 +58,22 @@ fn who_sees_an_item_sees_what_its_writer_wrote_before() {
         row.store(7, Ordering::Relaxed);
         seen.insert(&1_u64);
         reader.join().unwrap();
+    });
+}
+
+#[test]
+fn who_is_told_that_an_item_was_there_sees_what_its_writer_wrote_before() {
+    model(1, || {
+        let seen = filter();
+        let row = Arc::new(AtomicU64::new(0));
+        let (filter, data) = (Arc::clone(&seen), Arc::clone(&row));
+        let second = thread::spawn(move || {
+            if !filter.insert(&1_u64) {
+                assert_eq!(data.load(Ordering::Relaxed), 7);
+            }
+        });
+        row.store(7, Ordering::Relaxed);
+        seen.insert(&1_u64);
+        second.join().unwrap();
     });
 }

@@ -311,6 +311,11 @@ fn a_counter_that_overflowed_never_makes_an_item_vanish() {
     }
     (0..14).for_each(|_| assert!(filter.remove("fourteen")));
     assert!(!filter.contains("fourteen") && !filter.remove("fourteen"));
+    // Ten and ten are more than a counter holds: merged, it is stuck and not four.
+    let mut ten = CountingBloom::new(100, 0.01).unwrap();
+    (0..10).for_each(|_| ten.insert("ten"));
+    ten.merge(&ten.clone()).unwrap();
+    (0..19).for_each(|_| assert!(ten.remove("ten") && ten.contains("ten")));
 }
 
 #[test]

@@ -313,3 +313,33 @@ fn headers_that_promise_much_reserve_little() {
     assert!(dd.add(1e-300) && dd.add(1e300));
     assert!(probe(12, &dd.encode()));
 }
+
+#[test]
+fn states_that_no_stream_leads_to_are_refused() {
+    let mut kll = Kll::new(8).unwrap();
+    (0..100_u64).for_each(|i| {
+        kll.add(i);
+    });
+    let mut image = kll.encode();
+    let last = image.len() - 16;
+    image[last..].rotate_left(8);
+    assert_eq!(Kll::<u64>::decode(&image).unwrap_err().what, "levels", "not ascending");
+    // Of `k` 200 it holds 190 values on one level, of `k` 8 never.
+    let mut kll = Kll::new(200).unwrap();
+    (0..190_u64).for_each(|i| {
+        kll.add(i);
+    });
+    let image = kll.encode();
+    let k = image.windows(4).position(|w| w == [200, 1, 200, 1]).unwrap();
+    let image = [&image[..k], &[8, 8], &image[k + 4..]].concat();
+    assert_eq!(Kll::<u64>::decode(&image).unwrap_err().what, "levels", "more than fit");
+    // The same of the buffer of a digest: 16 k numbers.
+    let mut digest = TDigest::new(20).unwrap();
+    (0..200_u32).for_each(|i| {
+        digest.add(f64::from(i));
+    });
+    let mut image = digest.encode();
+    let k = image.iter().position(|&byte| byte == 20).unwrap();
+    image[k] = 10;
+    assert_eq!(TDigest::decode(&image).unwrap_err().what, "parameters");
+}

@@ -292,6 +292,32 @@ impl<S: Wire> CloneByBytes for S {}
 
 /// Long enough for the sampler of KLL, whose weight has to stay exact in the middle of a group.
 #[test]
+fn a_kll_is_as_accurate_as_the_smallest_that_was_merged_in() {
+    let filled = |k: u16, n: u64| {
+        let mut kll = Kll::new(k).unwrap();
+        (0..n).for_each(|i| {
+            kll.add(i);
+        });
+        kll
+    };
+    let (mut fine, coarse) = (filled(200, 50_000), filled(20, 50_000));
+    fine.merge(&filled(20, 5)).unwrap();
+    assert_eq!(fine.rank_error(), filled(200, 50_000).rank_error(), "five values are exact");
+    fine.merge(&coarse).unwrap();
+    assert_eq!(fine.rank_error(), coarse.rank_error());
+}
+
+#[test]
+fn a_sampled_kll_does_not_follow_the_rhythm_of_the_stream() {
+    // Every second value is 1: one that takes the first of each group has all of them or none.
+    let mut kll = Kll::new(8).unwrap();
+    (0..400_000_u64).for_each(|i| {
+        kll.add(i % 2);
+    });
+    assert!(kll.rank_bounds(&0, 3.0).unwrap().contains(0.5), "{:?}", kll.rank(&0));
+}
+
+#[test]
 fn a_sampled_kll_is_exact_in_weight_at_every_moment() {
     fn whole<T: Ranked>(sketch: &Kll<T>) -> u64 {
         sketch.sorted().iter().last().unwrap().1

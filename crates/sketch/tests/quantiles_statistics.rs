@@ -71,7 +71,7 @@ fn kll_ranks_are_within_their_bounds_as_often_as_stated_and_unbiased() {
 #[test]
 fn a_kll_of_64_workers_is_as_good_as_one() {
     let (runs, n) = (150, 64 * 512);
-    let mut hits = [0; 3];
+    let (mut hits, mut sum, mut squares) = ([0; 3], 0.0, 0.0);
     for run in 0..runs {
         let values = shuffled(n, run ^ 1 << 20);
         let mut all = Kll::new(50).unwrap();
@@ -88,7 +88,12 @@ fn a_kll_of_64_workers_is_as_good_as_one() {
         for (hits, (sigmas, _)) in hits.iter_mut().zip(STATED) {
             *hits += u64::from(all.rank_bounds(&x, sigmas).unwrap().contains(truth));
         }
+        let off = all.rank(&x).unwrap() - truth;
+        (sum, squares) = (sum + off, squares + off * off);
     }
+    // Not all in one direction, within 4 deviations of the mean.
+    let (mean, rms) = (sum / runs as f64, (squares / runs as f64).sqrt());
+    assert!(mean.abs() <= 4.0 * rms / (runs as f64).sqrt(), "bias {mean}, {rms}");
     hits.iter().zip(STATED).for_each(|(hits, (_, stated))| at_least(*hits, runs, stated, "merged"));
 }
 

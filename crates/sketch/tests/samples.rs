@@ -403,3 +403,16 @@ fn no_bytes_make_a_decoder_panic_or_take_more_memory_than_they_pay_for() {
         let _ = index.insert(1, read);
     });
 }
+
+#[test]
+fn a_sample_whose_next_item_has_passed_is_refused() {
+    let mut sample = Reservoir::<u64>::new(2, 1).unwrap();
+    (0..2).for_each(|item| sample.add(item));
+    let image = sample.encode();
+    // Two items and their number are the end; the next item's number stands before.
+    let next = image.len() - 18;
+    assert!((3..128).contains(&image[next]), "{}", image[next]);
+    let mut passed = image;
+    passed[next] = 1;
+    assert!(Reservoir::<u64>::decode(&passed).is_err());
+}

@@ -70,6 +70,18 @@ fn histogram(registers: &[u8]) -> [u32; 64] {
 /// Whether `word` has fewer than `n` leading zeros, for `n` up to 63: a shift, where counting them
 /// takes four instructions on a baseline x86-64.
 #[inline(always)]
-const fn leads_before(word: u64, n: u8) -> bool {
-    word >> 1 >> (63 & !n) != 0
+fn leads_before(word: u64, n: u8) -> bool {
+    word > BEFORE[usize::from(n)]
 }
+
+/// The greatest word without a bit set in its first n places: a comparison with memory, where a shift
+/// by a register is three operations. As many entries as a byte has values, so that none is checked.
+static BEFORE: [u64; 256] = {
+    let mut table = [u64::MAX; 256];
+    let mut n = 0;
+    while n < 256 {
+        table[n] = u64::MAX >> (n % 64);
+        n += 1;
+    }
+    table
+};

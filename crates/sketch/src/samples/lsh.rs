@@ -169,3 +169,23 @@ impl<Id: Ord + Clone> LshIndex<Id> {
 fn meeting(jaccard: f64, bands: usize, rows: usize) -> f64 {
     1.0 - pow(1.0 - pow(jaccard, rows as f64), bands as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_removed_or_replaced_leaves_no_band_behind() {
+        let mut index = LshIndex::new(4, 2).unwrap();
+        for round in 0..3_u64 {
+            for id in 0..5_u64 {
+                let mut set = MinHash::new(8).unwrap();
+                (0..20).for_each(|i| set.add(&(round * 1000 + id * 100 + i)));
+                index.insert(id, set).unwrap();
+            }
+        }
+        assert!(index.met.values().map(BTreeSet::len).sum::<usize>() <= 5 * 4);
+        (0..5).for_each(|id| assert!(index.remove(&id).is_some()));
+        assert!(index.met.is_empty());
+    }
+}

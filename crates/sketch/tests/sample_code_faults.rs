@@ -315,3 +315,21 @@ fn fault_7_last_weeks_top_item_is_not_this_hours() {
     assert_eq!(*ring.over(now, 12).unwrap().top()[0].item, 2);
     assert_eq!(*decayed.sketch().top()[0].item, 2);
 }
+
+#[test]
+fn fault_2_the_error_is_a_share_of_all_events_and_not_certain() {
+    // "Error e / width" is said of the count itself; it is one of N, and e^-depth of the items miss it.
+    let (width, mut cm) = (64.0, CountMin::<u32>::new(1, 64).unwrap());
+    let stream = zipf(50_000, 3000, 1.0, 4);
+    cm.add_all(&stream);
+    let mut counts: BTreeMap<u64, u32> = BTreeMap::new();
+    stream.iter().for_each(|&item| *counts.entry(item).or_insert(0) += 1);
+    let share_over = |error: f64| {
+        let over = counts.iter().filter(|(item, n)| f64::from(cm.count(*item) - **n) > error);
+        over.count() as f64 / counts.len() as f64
+    };
+    let e = core::f64::consts::E;
+    assert!(share_over(e / width) > 0.99, "faulty: as an absolute error it holds for nobody");
+    let missed = share_over(cm.error() as f64);
+    assert!(missed > 0.0 && missed <= (-1.0_f64).exp(), "{missed}: some, and at most e^-depth");
+}

@@ -64,7 +64,8 @@ fn who_sees_an_item_sees_what_its_writer_wrote_before() {
 #[test]
 fn who_is_told_that_an_item_was_there_sees_what_its_writer_wrote_before() {
     model(1, || {
-        let seen = filter();
+        // One bit: with two, the load for the second would acquire what the first did not.
+        let seen = Arc::new(AtomicBloom::from(Bloom::with_bits(64, 1, 0).unwrap()));
         let row = Arc::new(AtomicU64::new(0));
         let (filter, data) = (Arc::clone(&seen), Arc::clone(&row));
         let second = thread::spawn(move || {

@@ -71,22 +71,22 @@ fn a_reader_of_a_sequence_lock_never_takes_a_torn_pair_for_whole() {
     model(1, || {
         let lock = Arc::new(SeqLock::new(()));
         let pair = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
-        let writer = thread::spawn({
+        let reader = thread::spawn({
             let (lock, pair) = (lock.clone(), pair.clone());
             move || {
-                for value in 1..=2 {
-                    let _guard = lock.lock();
-                    pair[0].store(value, Relaxed);
-                    pair[1].store(value, Relaxed);
+                if let Some(since) = lock.begin() {
+                    let (left, right) = (pair[0].load(Relaxed), pair[1].load(Relaxed));
+                    if lock.is_unchanged(since) {
+                        assert_eq!((left, right), (since / 2, since / 2));
+                    }
                 }
             }
         });
-        if let Some(since) = lock.begin() {
-            let (left, right) = (pair[0].load(Relaxed), pair[1].load(Relaxed));
-            if lock.is_unchanged(since) {
-                assert_eq!((left, right), (since / 2, since / 2));
-            }
+        for value in 1..=2 {
+            let _guard = lock.lock();
+            pair[0].store(value, Relaxed);
+            pair[1].store(value, Relaxed);
         }
-        writer.join().unwrap();
+        reader.join().unwrap();
     });
 }

@@ -361,6 +361,45 @@ fn a_clock_that_steps_back_grants_nothing() {
     }
 }
 
+/// While a clock is back, a bucket stands still: what is in it passes, and nothing is refilled.
+#[test]
+fn a_bucket_whose_clock_steps_back_gives_what_it_has() {
+    let Some((_engine, mut connection)) = server() else { return };
+    let quota = quota(10, Duration::from_secs(10), 10);
+    let mut left = |secs: u64| {
+        let when = When::Caller(Time::from_secs(1_700_000_000 + secs));
+        let call = scripts::token_bucket("still", &quota, 1, when).unwrap();
+        let outcome = run(&mut connection, &call);
+        (outcome.allowed, outcome.remaining)
+    };
+    assert_eq!(left(500), (true, 9));
+    assert_eq!(left(0), (true, 8));
+    assert_eq!(left(499), (true, 7));
+    assert_eq!(left(501), (true, 7));
+}
+
+/// The share of the last window is one part in 8.64e10 over what is left, which doubles do not see:
+/// both products are about 5.8e16, where neighbours are 8 apart.
+#[test]
+fn the_counter_sees_a_difference_that_doubles_do_not() {
+    let Some((_engine, mut connection)) = server() else { return };
+    let (limit, day) = (1_000_003, 86_400_000_000_u64);
+    let quota = quota(limit, Duration::from_micros(day), limit);
+    let midnight = 20_000 * day;
+    let mut pass = |key: &str, at: u64, cost| {
+        let when = When::Caller(Time::from_micros(at));
+        let call = scripts::sliding_counter(key, &quota, cost, when).unwrap();
+        run(&mut connection, &call).allowed
+    };
+    // limit * overlap = (limit - cost) * day + 1
+    let (overlap, cost) = (57_777_666_667, 331_278);
+    for key in ["early", "late"] {
+        assert!(pass(key, midnight - 1, limit));
+    }
+    assert!(!pass("early", midnight + day - overlap, cost));
+    assert!(pass("late", midnight + day - overlap + 1, cost));
+}
+
 #[test]
 fn the_server_knows_the_scripts_by_their_sha1() {
     for script in scripts::ALL {

@@ -112,13 +112,7 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
             (*rule, *table.state(at))
         };
         match self.overflow {
-            Overflow::FailClosed => {
-                let wait = table.victim().map_or(Duration::ZERO, |at| {
-                    let (rule, state) = seen(table, at);
-                    rule.peek(&state, now, 0).reset_after()
-                });
-                Err(full(now, cost, now + wait))
-            }
+            Overflow::FailClosed => Err(full(now, cost, table.room_from())),
             Overflow::Forget => {
                 let mut least: Option<(u128, usize)> = None;
                 for _ in 0..VICTIMS {

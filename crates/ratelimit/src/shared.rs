@@ -144,9 +144,12 @@ impl<S: State> VersionedCell<S> {
         }
     }
 
+    /// A buffer that nobody holds. It is looked at before it is taken: the exchange that fails on
+    /// the one of the state would be a locked instruction for nothing.
     fn claim(&self) -> Option<usize> {
         self.held.iter().position(|held| {
-            held.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            !held.load(Ordering::Relaxed)
+                && held.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
         })
     }
 }

@@ -74,14 +74,13 @@ impl<const S: usize> Counts<S> {
             return next;
         }
         let skipped = at - self.at;
-        next.past[(self.at % S as u64) as usize] = self.current;
-        for part in 1..skipped.min(S as u64 + 1) {
-            // A part as old as the window or older is where a newer one goes.
-            let part = if skipped > S as u64 { at - part } else { self.at + part };
-            next.past[(part % S as u64) as usize] = 0;
-        }
         if skipped > S as u64 {
             next.past = [0; S];
+        } else {
+            next.past[(self.at % S as u64) as usize] = self.current;
+            for part in 1..skipped {
+                next.past[((self.at + part) % S as u64) as usize] = 0;
+            }
         }
         next.current = 0;
         next.at = at;

@@ -205,3 +205,14 @@ fn permits_come_back_however_they_end() {
     assert!(panicked.is_err());
     assert_eq!(limiter.inflight(), 0);
 }
+
+#[test]
+fn aimd_grows_from_half_full_on_and_takes_a_long_round_trip_for_a_loss() {
+    let timeout = Duration::from_millis(100);
+    let mut aimd = Aimd::new(10, 1, 100).unwrap().with_timeout(timeout);
+    let sample = |rtt, inflight| Sample { rtt, inflight, dropped: false };
+    assert_eq!(aimd.update(sample(timeout, 4)), 10, "less than half in use teaches nothing");
+    assert_eq!(aimd.update(sample(timeout, 5)), 11, "half is");
+    assert_eq!(aimd.update(sample(timeout, 5)), 11, "of eleven it is six");
+    assert_eq!(aimd.update(sample(timeout + Duration::from_nanos(1), 11)), 9);
+}

@@ -16,11 +16,14 @@ fn server() -> Option<(testkit::engine::Engine, Connection)> {
     Some((engine, connection))
 }
 
-fn run(connection: &mut Connection, call: &Call) -> Outcome {
+fn reply(connection: &mut Connection, call: &Call) -> Vec<i64> {
     let mut command = redis::cmd("EVAL");
     command.arg(call.script.text).arg(call.keys.len()).arg(&call.keys).arg(&call.args);
-    let reply: Vec<i64> = command.query(connection).expect("the script runs");
-    call.decode(&reply).expect("a reply of the right shape")
+    command.query(connection).expect("the script runs")
+}
+
+fn run(connection: &mut Connection, call: &Call) -> Outcome {
+    call.decode(&reply(connection, call)).expect("a reply of the right shape")
 }
 
 fn quota(count: u64, period: Duration, burst: u64) -> Quota {
@@ -66,6 +69,7 @@ const QUOTAS: [(u64, u64, u64); 6] = [
 ];
 
 /// Exact GCRA: times in units of 1/count microseconds.
+#[derive(Clone, Copy)]
 struct Model {
     count: i128,
     period: i128,
@@ -211,6 +215,85 @@ fn compound_calls_charge_all_or_nothing_and_name_the_blocker() {
     assert!(run(&mut connection, &scripts::compound(&[part], at(0)).unwrap()).allowed);
 }
 
+/// Three parts, two of them one key under two quotas: after each decision the script tells of every
+/// part what the exact model does, whether it passed or not.
+#[test]
+fn a_compound_tells_how_each_part_stands() {
+    let Some((_engine, mut connection)) = server() else { return };
+    let mut passed = [0, 0];
+    for (i, pair) in QUOTAS.windows(2).enumerate() {
+        let [(n, p, b), (n2, p2, b2)] = [pair[0], pair[1]];
+        let quotas =
+            [quota(n, Duration::from_micros(p), b), quota(n2, Duration::from_micros(p2), b2)];
+        let model = |(count, period, burst): (u64, u64, u64)| {
+            let (count, period, burst) = (count.into(), period.into(), burst.into());
+            Model { count, period, burst, tat: 0 }
+        };
+        let mut models = [model(pair[0]), model(pair[1])];
+        let keys = [format!("{{s{i}}}:a"), format!("{{s{i}}}:b")];
+        let mut random = Random(40 + i as u64);
+        for now in instants(i as u64, p, 300) {
+            let costs = [random.below(b / 2 + 2), 1];
+            let part = |at: usize| Part { key: &keys[at], quota: &quotas[at], cost: costs[at] };
+            let when = When::Caller(Time::from_micros(now));
+            let call = scripts::compound(&[part(0), part(1)], when).unwrap();
+            let reply = reply(&mut connection, &call);
+            let outcome = call.decode(&reply).unwrap();
+            let before = models.each_ref().map(|model| model.tat);
+            let fits = [0, 1].map(|at| models[at].check(now, costs[at]).0);
+            if fits != [true; 2] {
+                models[0].tat = before[0];
+                models[1].tat = before[1];
+            }
+            assert_eq!(outcome.allowed, fits == [true; 2], "quotas {i} at {now}");
+            passed[usize::from(outcome.allowed)] += 1;
+            let standings = call.standings(&reply).unwrap();
+            assert_eq!(outcome.remaining, standings.iter().map(|s| s.remaining).min().unwrap());
+            for (model, standing) in models.into_iter().zip(standings) {
+                // A look moves a copy on.
+                let look = |at: u64| {
+                    let mut model = model;
+                    model.check(at, 0).1
+                };
+                let remaining = look(now);
+                assert_eq!(standing.remaining, remaining, "quotas {i} at {now}");
+                // One more passes after that wait and not a microsecond sooner.
+                if remaining == model.burst as u64 {
+                    assert_eq!(standing.more_after, Duration::ZERO);
+                } else {
+                    let wait = standing.more_after.as_micros() as u64;
+                    assert!(wait > 0 && look(now + wait) > remaining, "quotas {i} at {now}");
+                    assert_eq!(look(now + wait - 1), remaining, "quotas {i} at {now}");
+                }
+                let full = standing.reset_after.as_micros() as u64;
+                let used = |at: u64| model.tat > i128::from(at) * model.count;
+                assert!(!used(now + full) && (full == 0 || used(now + full - 1)));
+            }
+        }
+    }
+    assert!(passed.iter().all(|n| *n > 100), "{passed:?}: both kinds are to be seen");
+}
+
+/// One key twice, under two quotas: both parts tell of it with all that was charged.
+#[test]
+fn a_key_that_comes_twice_stands_in_both_parts_with_both_charges() {
+    let Some((_engine, mut connection)) = server() else { return };
+    let (narrow, wide) =
+        (quota(3, Duration::from_secs(9), 3), quota(10, Duration::from_secs(30), 10));
+    let part = |quota, cost| Part { key: "{t}", quota, cost };
+    let now = When::Caller(Time::from_secs(1_700_000_000));
+    let call = scripts::compound(&[part(&wide, 2), part(&narrow, 1)], now).unwrap();
+    let passed = reply(&mut connection, &call);
+    let left = |reply: &[i64]| -> Vec<u64> {
+        call.standings(reply).unwrap().iter().map(|standing| standing.remaining).collect()
+    };
+    assert!(call.decode(&passed).unwrap().allowed);
+    assert_eq!(left(&passed), [7, 0]);
+    let denied = reply(&mut connection, &call);
+    assert_eq!(call.decode(&denied).unwrap().blocked_by, Some(1));
+    assert_eq!(left(&denied), [7, 0], "a denial charges nothing");
+}
+
 /// The usual sliding-window script stores requests under their millisecond, so that a hundred in
 /// one millisecond are one: 100 of 100 pass a limit of 10.
 #[test]
@@ -278,6 +361,45 @@ fn a_clock_that_steps_back_grants_nothing() {
     }
 }
 
+/// While a clock is back, a bucket stands still: what is in it passes, and nothing is refilled.
+#[test]
+fn a_bucket_whose_clock_steps_back_gives_what_it_has() {
+    let Some((_engine, mut connection)) = server() else { return };
+    let quota = quota(10, Duration::from_secs(10), 10);
+    let mut left = |secs: u64| {
+        let when = When::Caller(Time::from_secs(1_700_000_000 + secs));
+        let call = scripts::token_bucket("still", &quota, 1, when).unwrap();
+        let outcome = run(&mut connection, &call);
+        (outcome.allowed, outcome.remaining)
+    };
+    assert_eq!(left(500), (true, 9));
+    assert_eq!(left(0), (true, 8));
+    assert_eq!(left(499), (true, 7));
+    assert_eq!(left(501), (true, 7));
+}
+
+/// The share of the last window is one part in 8.64e10 over what is left, which doubles do not see:
+/// both products are about 5.8e16, where neighbours are 8 apart.
+#[test]
+fn the_counter_sees_a_difference_that_doubles_do_not() {
+    let Some((_engine, mut connection)) = server() else { return };
+    let (limit, day) = (1_000_003, 86_400_000_000_u64);
+    let quota = quota(limit, Duration::from_micros(day), limit);
+    let midnight = 20_000 * day;
+    let mut pass = |key: &str, at: u64, cost| {
+        let when = When::Caller(Time::from_micros(at));
+        let call = scripts::sliding_counter(key, &quota, cost, when).unwrap();
+        run(&mut connection, &call).allowed
+    };
+    // limit * overlap = (limit - cost) * day + 1
+    let (overlap, cost) = (57_777_666_667, 331_278);
+    for key in ["early", "late"] {
+        assert!(pass(key, midnight - 1, limit));
+    }
+    assert!(!pass("early", midnight + day - overlap, cost));
+    assert!(pass("late", midnight + day - overlap + 1, cost));
+}
+
 #[test]
 fn the_server_knows_the_scripts_by_their_sha1() {
     for script in scripts::ALL {
@@ -318,4 +440,15 @@ fn replies_of_another_shape_are_typed_errors() {
     }
     let extreme = call.decode(&[1, i64::MIN, i64::MAX, i64::MIN]).unwrap();
     assert_eq!(extreme.remaining, 0);
+    assert!(call.standings(&[1, 2, 3, 4]).unwrap().is_empty(), "one limit is no compound");
+    let quota = quota(5, Duration::from_secs(1), 5);
+    let part = Part { key: "k", quota: &quota, cost: 1 };
+    let call = scripts::compound(&[part, part], When::Server).unwrap();
+    for bad in [&[][..], &[1, 0, 0], &[1, 0, 0, 5, 5, 5], &[0, 3, 9, 1, 1, 1, 1], &[2; 7]] {
+        assert!(call.decode(bad).is_err(), "{bad:?}");
+    }
+    let extreme = [1, 0, 0, i64::MAX, i64::MAX, i64::MIN, i64::MIN];
+    let standings = call.standings(&extreme).unwrap();
+    assert_eq!((standings[0].more_after, standings[1].remaining), (Duration::ZERO, 0));
+    assert_eq!(standings[1].reset_after, Duration::from_secs(1));
 }

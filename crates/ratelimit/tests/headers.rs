@@ -194,3 +194,18 @@ fn a_pacer_spreads_what_is_left_and_waits_when_told() {
     let back = Time::from_secs(10);
     assert_eq!(pacer.next_send(back), back + longest);
 }
+
+#[test]
+fn a_policy_of_no_window_is_dropped_and_the_rest_is_kept() {
+    let seen = parse::policies(r#""a";q=1;w=0, "b";q=2;w=1"#).unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!((seen[0].name.as_str(), seen[0].window), ("b", Some(Duration::from_secs(1))));
+}
+
+/// Of the years that end in 00 one in four has a leap day.
+#[test]
+fn a_date_of_the_leap_day_of_2000_is_one_and_of_2100_is_none() {
+    let wait = parse::retry_after("Tue, 29 Feb 2000 00:00:10 GMT", 951_782_400);
+    assert_eq!(wait, Some(Duration::from_secs(10)));
+    assert_eq!(parse::retry_after("Mon, 29 Feb 2100 00:00:00 GMT", 0), None);
+}

@@ -329,3 +329,80 @@ fn each_of_four_dimensions_blocks_alone_and_one_may_come_twice() {
     assert_eq!(check_all(Time::ZERO, &twice).unwrap_err().index, 1);
     assert_eq!(limit.peek_at(Time::ZERO, 0).remaining(), 3);
 }
+
+#[test]
+fn suffixes_and_counts_of_a_quota_are_what_they_say() {
+    for (text, amount) in [
+        ("3k/s", 3_000),
+        ("3K/s", 3_000),
+        ("3M/s", 3_000_000),
+        ("3G/s", 3_000_000_000),
+        ("3Ki/s", 3 << 10),
+        ("3Mi/s", 3 << 20),
+        ("3Gi/s", 3 << 30),
+        ("3_000/s", 3_000),
+    ] {
+        let quota: Quota = text.parse().unwrap();
+        assert_eq!(quota.rate().amount(), amount, "{text}");
+        assert_eq!(quota.rate().period_nanos(), SECOND, "{text}");
+    }
+    assert_eq!("5/7min burst 2Ki".parse(), Ok(quota(5, 7 * 60 * SECOND, 2_048)));
+}
+
+/// A counter whose clock steps back into the last window counts as at the start of the newest: by
+/// the later part of that window less of the oldest would be left.
+#[test]
+fn a_counter_whose_clock_steps_back_counts_nothing_less() {
+    let mut counter = Local::new(SlidingCounter::<1>::new(quota(10, 10 * SECOND, 10)));
+    assert!(counter.check_at(Time::from_secs(5), 10).is_allowed());
+    assert!(counter.check_at(Time::from_secs(15), 5).is_allowed());
+    assert!(!counter.check_at(Time::from_secs(9), 1).is_allowed());
+    assert!(!counter.check_at(Time::from_secs(15), 1).is_allowed());
+    assert!(counter.check_at(Time::from_secs(16), 1).is_allowed());
+}
+
+/// A charge that finds the log full goes to the newest instant, which moves to now: all of it
+/// leaves later than it came, and nothing sooner.
+#[test]
+fn a_charge_into_a_full_log_stays_its_whole_window() {
+    let mut log = Local::new(SlidingLog::<2>::new(quota(5, 10 * SECOND, 5)));
+    let at = |ms: u64| Time::from_millis(ms);
+    assert!(log.check_at(at(0), 1).is_allowed());
+    assert!(log.check_at(at(1_000), 1).is_allowed());
+    let _ = log.charge_at(at(2_000), 3);
+    assert!(!log.check_at(at(2_000), 1).is_allowed());
+    assert_eq!(log.peek_at(at(10_000), 0).remaining(), 1);
+    assert_eq!(log.peek_at(at(11_999), 0).remaining(), 1);
+    assert_eq!(log.peek_at(at(12_000), 0).remaining(), 5);
+}
+
+#[test]
+fn a_reservation_waits_as_long_as_it_may_and_no_longer() {
+    let mut limit = Local::new(Gcra::new(quota(1, SECOND, 2)));
+    assert!(limit.check_at(Time::ZERO, 2).is_allowed());
+    let wait = Duration::from_secs(1);
+    let nano = Duration::from_nanos(1);
+    assert!(limit.reserve_at(Time::ZERO, 1, wait - nano).is_err());
+    let (_, ready) = limit.reserve_at(Time::ZERO, 1, wait).unwrap();
+    assert_eq!(ready, Time::ZERO + wait);
+}
+
+#[test]
+fn a_committed_reservation_stays_charged_and_a_dropped_one_does_not() {
+    let limiter = limiter(3);
+    let grant = limiter.reserve(2, Duration::ZERO).unwrap().commit();
+    assert_eq!((grant.cost(), limiter.peek(0).remaining()), (2, 1));
+    drop(limiter.reserve(1, Duration::ZERO).unwrap());
+    assert_eq!(limiter.peek(0).remaining(), 1);
+    assert_eq!(limiter.reserve(1, Duration::ZERO).unwrap().cancel(), 1);
+    assert_eq!(limiter.peek(0).remaining(), 1);
+}
+
+#[test]
+fn a_grant_of_another_quota_is_not_given_back_by_its_owner_either() {
+    let mut limit = Local::new(Gcra::new(quota(1, SECOND, 10)));
+    let grant = limit.check_at(Time::ZERO, 5).ok().unwrap();
+    limit.set_quota_at(Time::ZERO, quota(1, 60 * SECOND, 10), Carry::Used);
+    assert_eq!(limit.refund_at(Time::ZERO, &grant, 5), 0);
+    assert_eq!(limit.peek_at(Time::ZERO, 0).remaining(), 5);
+}

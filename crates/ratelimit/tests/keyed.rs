@@ -488,3 +488,48 @@ fn a_full_shard_that_knows_when_it_has_room_looks_again_when_a_key_may_be_idle_s
     assert_eq!(store.restore_at(now, &other, Duration::from_secs(3)), Ok(4));
     assert!(comes_in(&store, now + Duration::from_secs(1)), "what was restored is idle sooner");
 }
+
+/// A full store that knows from when on a key is idle, and a key with less in use that comes in
+/// after: the store knows of the earlier instant.
+#[test]
+fn a_key_that_comes_in_late_and_is_idle_early_makes_room_in_time() {
+    for forgotten_at in 0..24 {
+        let store = store::<u64>(Quota::per_second(1).with_burst(100), 20);
+        let deny = |key: u64, now| store.check_at(now, &key, 1).retry_after();
+        for key in 0..20 {
+            assert!(store.check_at(Time::ZERO, &key, 100).is_allowed());
+        }
+        // Laps around the store are at another place each time.
+        for key in 0..forgotten_at {
+            assert!(deny(100 + key, Time::ZERO).is_some());
+        }
+        assert!(store.forget(&(forgotten_at % 20)));
+        assert!(store.check_at(Time::ZERO, &50, 2).is_allowed());
+        for key in 0..24 {
+            assert!(deny(200 + key, Time::ZERO).is_some());
+        }
+        let wait = deny(300, Time::ZERO).unwrap().duration().unwrap();
+        assert!(wait <= Duration::from_secs(2), "{wait:?} after {forgotten_at} laps");
+        // A check looks at eight slots, of at most 28.
+        let passed = (0..4).any(|_| store.check_at(Time::from_secs(2), &400, 1).is_allowed());
+        assert!(passed, "{forgotten_at}");
+    }
+}
+
+/// A sweep holds each key against its own tier.
+#[test]
+fn a_sweep_forgets_no_debt_of_a_slower_tier() {
+    let fast = Quota::per_second(10).with_burst(1);
+    let builder = Keyed::<u64>::builder(Gcra::new(fast)).tier(Quota::per_day(1));
+    let store: Keyed<u64> = builder.capacity(64).build();
+    assert!(store.check_tier_at(Time::ZERO, &1, 1, 1).is_allowed());
+    assert!(store.check_tier_at(Time::ZERO, &2, 0, 1).is_allowed());
+    let later = Time::from_secs(60);
+    let removed: usize = (0..store.shards()).map(|shard| store.expire_at(later, shard)).sum();
+    assert_eq!((removed, store.len()), (1, 1));
+    // Those that a new key sweeps as well.
+    for key in 10..60 {
+        assert!(store.check_tier_at(later, &key, 0, 1).is_allowed());
+    }
+    assert!(!store.check_tier_at(later, &1, 1, 1).is_allowed());
+}

@@ -166,3 +166,16 @@ proptest! {
         }
     }
 }
+
+/// An answer that was lost is asked for again by the same message: the same answer comes, though
+/// the wants of others have changed since, and nothing is recorded twice.
+#[test]
+fn a_repeated_request_gets_the_same_answer() {
+    let mut server = server(100, Sharing::Fair);
+    let request = Request { client: 1, sent: Time::ZERO, wants: 80, holds: None };
+    let first = server.handle(request, Time::ZERO).unwrap();
+    assert_eq!(first.capacity, 80);
+    assert_eq!(ask(&mut server, 2, 80, Time::from_secs(1)), 20);
+    assert_eq!(server.handle(request, Time::from_secs(2)), Ok(first));
+    assert_eq!(server.leased(), 100);
+}

@@ -365,3 +365,39 @@ fn a_quota_is_a_const() {
     assert!(RATE.is_ok());
     assert_eq!(RULE.quota(), "7/h burst 3".parse().unwrap());
 }
+
+/// A lane that is dropped puts back what it holds, not more and not less: with the shared bucket
+/// full again, what passes is the burst.
+#[test]
+fn a_lane_puts_back_what_it_holds() {
+    let striped = Striped::new(Quota::per_second(1).with_burst(64), 1);
+    assert_eq!(striped.batch(), 8);
+    let mut lane = striped.lane().unwrap();
+    assert!(lane.check_at(START, 1).is_ok());
+    drop(lane);
+    let later = START + Duration::from_secs(100);
+    let passed = (0..100).filter(|_| striped.check_in_at(0, later, 1).is_ok()).count();
+    assert_eq!(passed, 56 + 7, "the shared bucket, and what the lane had left");
+}
+
+#[test]
+fn a_shaper_queue_is_polled_at_the_nanosecond_it_names() {
+    let mut queue = ShaperQueue::new(Rate::per_second(10), 4, Order::Fifo);
+    assert_eq!((queue.offer(1, 'a'), queue.offer(1, 'b')), (Ok(()), Ok(())));
+    assert_eq!(queue.poll(START), Some('a'));
+    let next = queue.next_departure().unwrap();
+    assert_eq!(next, START + Duration::from_millis(100));
+    assert_eq!(queue.poll(next - Duration::from_nanos(1)), None);
+    assert_eq!(queue.poll(next), Some('b'));
+}
+
+#[test]
+fn a_request_that_leaves_the_queue_of_a_shaper_makes_room() {
+    let shaper = Shaper::new(Rate::per_second(10), 2);
+    let _first = shaper.offer_at(START, 1).unwrap();
+    let second = shaper.offer_at(START, 1).unwrap();
+    assert!(shaper.offer_at(START, 1).is_err());
+    assert_eq!(shaper.cancel_at(START, &second), 1);
+    assert_eq!(shaper.backlog_at(START), 1);
+    assert_eq!(shaper.offer_at(START, 1).unwrap().at, second.at);
+}

@@ -39,7 +39,7 @@ pub fn fields(standings: &[Standing], blocker: Option<Dimension>, unix: u64) -> 
     fields
 }
 
-/// `RateLimit-Policy` alone, where nobody knows what is left: a compound answer of the store.
+/// `RateLimit-Policy` alone, where nobody knows what is left: the store is away.
 #[must_use]
 pub fn policies(limits: &Limits, caller: &Caller<'_>) -> Field {
     let named = |dimension: Dimension| {

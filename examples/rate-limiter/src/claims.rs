@@ -21,9 +21,12 @@ pub fn fill(claims: &mut Claims, facts: &Facts) {
 
 fn algorithms(claims: &mut Claims, facts: &Facts) {
     let events = human::thousands(facts.replay.events.len() as u64);
-    let clients = human::thousands(facts.log.clients.len() as u64);
+    let (clients, s) = {
+        let clients = facts.log.clients.len() as u64;
+        (human::thousands(clients), human::plural(clients))
+    };
     claims
-        .met("22.FR1", format!("{events} requests of {clients} clients, 12 algorithms"))
+        .met("22.FR1", format!("{events} requests of {clients} client{s}, 12 algorithms"))
         .evidence("block 3");
     let denied = |kind: Kind| facts.replay.of(kind).map_or(0, crate::field::Played::denied);
     let said = |kind: Kind, what: &str| {

@@ -44,11 +44,12 @@ pub fn answer(facts: &Facts) -> Block {
     let mut block = Block::default();
     let log = &facts.log;
     block.text(format!(
-        "{}: {} requests of {} clients, {} each. An exact log denies {}; others wrongly let in or \
+        "{}: {} requests of {} client{}, {} each. An exact log denies {}; others wrongly let in or \
          keep out:",
         log.title,
         human::thousands(log.events.len() as u64),
         human::thousands(log.clients.len() as u64),
+        human::plural(log.clients.len() as u64),
         facts.quota.rate(),
         human::thousands(facts.replay.denied()),
     ));

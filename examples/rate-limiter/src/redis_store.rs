@@ -1,6 +1,6 @@
 //! A real Redis: the crate's scripts by `EVALSHA`, loaded when the server does not know them.
 
-use crate::gate::{Caller, Decision, Dimension, Limits};
+use crate::gate::{Caller, Decision, Dimension, Limits, Standing};
 use crate::store::Store;
 use archstone_ratelimit::client_network;
 use archstone_ratelimit::redis::{Call, CallError, Outcome, Part, When, compound as compound_call};
@@ -93,7 +93,7 @@ impl Store for RedisStore {
 ///
 /// # Errors
 /// When a quota does not fit the scripts' numbers.
-pub fn compound(limits: &Limits, caller: &Caller<'_>) -> Result<(Call, Vec<Dimension>), CallError> {
+fn compound(limits: &Limits, caller: &Caller<'_>) -> Result<(Call, Vec<Dimension>), CallError> {
     let ip = client_network(caller.address);
     let named = |dimension: Dimension| {
         let who = match dimension {
@@ -111,19 +111,33 @@ pub fn compound(limits: &Limits, caller: &Caller<'_>) -> Result<(Call, Vec<Dimen
     Ok((call, named.iter().map(|(_, _, dimension)| *dimension).collect()))
 }
 
-/// Asks the store, whose time decides.
+/// Asks the store, whose time decides: the decision, and how every dimension stands after it.
 ///
 /// # Errors
 /// When the store does not answer.
 pub fn decide(
     store: &Mutex<RedisStore>,
-    call: Result<(Call, Vec<Dimension>), CallError>,
-) -> Result<Decision, Failure> {
-    let (call, dimensions) = call?;
-    let outcome = store.lock().unwrap_or_else(PoisonError::into_inner).call(&call)?;
+    limits: &Limits,
+    caller: &Caller<'_>,
+) -> Result<(Decision, Vec<Standing>), Failure> {
+    let (call, dimensions) = compound(limits, caller)?;
+    let reply = {
+        let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.reply(&call).map_err(|error| format!("--backend {}: {error}", store.url))?
+    };
+    let (outcome, standings) = (call.decode(&reply)?, call.standings(&reply)?);
+    let standings = dimensions.iter().zip(standings).map(|(&dimension, standing)| Standing {
+        dimension,
+        quota: limits.of(dimension, caller.tier),
+        remaining: standing.remaining,
+        more_in: Some(standing.more_after).filter(|wait| !wait.is_zero()),
+        full_in: standing.reset_after,
+    });
+    let standings = standings.collect();
     if outcome.allowed {
-        return Ok(Decision::Pass);
+        return Ok((Decision::Pass, standings));
     }
     let by = outcome.blocked_by.and_then(|at| dimensions.get(at)).copied();
-    Ok(Decision::Blocked { by: by.unwrap_or(Dimension::Global), wait: outcome.retry_after })
+    let by = by.unwrap_or(Dimension::Global);
+    Ok((Decision::Blocked { by, wait: outcome.retry_after }, standings))
 }

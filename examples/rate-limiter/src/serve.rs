@@ -8,7 +8,7 @@
 use crate::answer;
 #[cfg(feature = "redis")]
 use crate::gate::Decision;
-use crate::gate::{Caller, Dimension, Gate, Receipt, tier};
+use crate::gate::{Caller, Dimension, Gate, Receipt, Standing, tier};
 use archstone_ratelimit::headers::PROBLEM_JSON;
 #[cfg(feature = "redis")]
 use archstone_ratelimit::headers::{Problem, ProblemKind};
@@ -77,6 +77,9 @@ struct App {
     gateway: Gateway,
     upstream: SocketAddr,
 }
+
+/// Whether a request goes on, and how its limits stand then.
+type Entered<'a> = (Result<Option<Receipt<'a>>, Refused>, Option<Vec<Standing>>);
 
 /// Why a request does not go on.
 enum Refused {
@@ -171,10 +174,10 @@ async fn limited(
         // Who guesses keys is limited as nobody.
         _ => Caller { user: None, tier: 0, api_key: None, address },
     };
-    let passed = app.enter(&caller).await;
-    let mut fields = app.fields(&caller, passed.as_ref().err());
+    let (passed, standing) = app.enter(&caller).await;
+    let mut fields = app.fields(&caller, passed.as_ref().err(), standing.as_deref());
     let mut response = match passed {
-        Err(refused) => app.refuse(&caller, refused, &mut fields),
+        Err(refused) => app.refuse(refused, standing.as_deref(), &mut fields),
         Ok(_) if account == Some(None) => StatusCode::UNAUTHORIZED.into_response(),
         Ok(receipt) => match app.forward(request, address).await {
             Ok(response) => response,
@@ -182,7 +185,8 @@ async fn limited(
                 // Not served, so not charged.
                 if let Some(receipt) = receipt {
                     app.gateway.gate.give_back(&receipt);
-                    fields = app.fields(&caller, None);
+                    let standing = app.gateway.gate.standing(app.gateway.clock.now(), &caller);
+                    fields = app.fields(&caller, None, Some(&standing));
                 }
                 (StatusCode::BAD_GATEWAY, format!("the upstream does not answer: {why}\n"))
                     .into_response()
@@ -209,57 +213,71 @@ impl App {
         last.and_then(|address| address.trim().parse().ok()).unwrap_or(peer)
     }
 
-    /// Passes or refuses; a receipt when it can be given back.
-    async fn enter<'a>(
-        self: &Arc<Self>,
-        caller: &Caller<'a>,
-    ) -> Result<Option<Receipt<'a>>, Refused> {
+    /// Passes or refuses, with a receipt when it can be given back, and how the limits stand then;
+    /// `None` when nobody knows.
+    async fn enter<'a>(self: &Arc<Self>, caller: &Caller<'a>) -> Entered<'a> {
         #[cfg(feature = "redis")]
         if self.gateway.shared.is_some() {
-            let call = crate::redis_store::compound(self.gateway.gate.limits(), caller);
-            let app = Arc::clone(self);
-            // The client blocks, so it waits on a thread of its own.
-            let ask = move || {
-                let shared = app.gateway.shared.as_ref()?;
-                crate::redis_store::decide(shared, call).ok()
-            };
-            return match tokio::task::spawn_blocking(ask).await.ok().flatten() {
-                Some(Decision::Pass) => Ok(None),
-                Some(Decision::Blocked { by, wait }) => Err(Refused::Limit(by, wait)),
-                None if self.gateway.on_outage.admits() => Ok(None),
-                None => Err(Refused::Store),
-            };
+            return self.enter_shared(caller).await;
         }
-        let passed = self.gateway.gate.enter(self.gateway.clock.now(), caller, 1);
-        passed.map(Some).map_err(|(by, wait)| Refused::Limit(by, wait))
+        let (gate, now) = (&self.gateway.gate, self.gateway.clock.now());
+        let passed = gate.enter(now, caller, 1);
+        let passed = passed.map(Some).map_err(|(by, wait)| Refused::Limit(by, wait));
+        (passed, Some(gate.standing(now, caller)))
+    }
+
+    /// The same by the store that all processes share.
+    #[cfg(feature = "redis")]
+    async fn enter_shared<'a>(self: &Arc<Self>, caller: &Caller<'a>) -> Entered<'a> {
+        let app = Arc::clone(self);
+        let user = caller.user.map(str::to_owned);
+        let api_key = caller.api_key.map(str::to_owned);
+        let (tier, address) = (caller.tier, caller.address);
+        // The client blocks, so it waits on a thread of its own.
+        let ask = move || {
+            let (user, api_key) = (user.as_deref(), api_key.as_deref());
+            let caller = Caller { user, tier, api_key, address };
+            let shared = app.gateway.shared.as_ref()?;
+            crate::redis_store::decide(shared, app.gateway.gate.limits(), &caller).ok()
+        };
+        match tokio::task::spawn_blocking(ask).await.ok().flatten() {
+            Some((Decision::Pass, standing)) => (Ok(None), Some(standing)),
+            Some((Decision::Blocked { by, wait }, standing)) => {
+                (Err(Refused::Limit(by, wait)), Some(standing))
+            }
+            None if self.gateway.on_outage.admits() => (Ok(None), None),
+            None => (Err(Refused::Store), None),
+        }
     }
 
     /// What the client is told of its limits.
-    fn fields(&self, caller: &Caller<'_>, refused: Option<&Refused>) -> Vec<answer::Field> {
-        #[cfg(feature = "redis")]
-        if self.gateway.shared.is_some() {
+    fn fields(
+        &self,
+        caller: &Caller<'_>,
+        refused: Option<&Refused>,
+        standing: Option<&[Standing]>,
+    ) -> Vec<answer::Field> {
+        let Some(standing) = standing else {
             return vec![answer::policies(self.gateway.gate.limits(), caller)];
-        }
+        };
         let blocker = match refused {
             Some(Refused::Limit(by, _)) => Some(*by),
             _ => None,
         };
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |span| span.as_secs());
-        let now = self.gateway.clock.now();
-        answer::fields(&self.gateway.gate.standing(now, caller), blocker, unix)
+        answer::fields(standing, blocker, unix)
     }
 
     fn refuse(
         &self,
-        caller: &Caller<'_>,
         refused: Refused,
+        standing: Option<&[Standing]>,
         fields: &mut Vec<answer::Field>,
     ) -> Response {
         let (status, body) = match refused {
             Refused::Limit(by, wait) => {
-                let now = self.gateway.clock.now();
-                let standing = self.gateway.gate.standing(now, caller);
-                let left = standing.iter().find(|s| s.dimension == by).map_or(0, |s| s.remaining);
+                let of = standing.unwrap_or_default().iter().find(|s| s.dimension == by);
+                let left = of.map_or(0, |standing| standing.remaining);
                 let told = wait.and_then(|w| answer::retry_after(w, left, self.gateway.honest));
                 fields.extend(told);
                 (StatusCode::TOO_MANY_REQUESTS, answer::problem(by))

@@ -124,7 +124,7 @@ impl Memory {
     }
 
     /// The arrival time of a key as seen at `now` under the denominator `den`.
-    fn arrival(&mut self, key: &str, now: u64) -> Option<(u64, u64, u64)> {
+    fn arrival(&mut self, key: &str, now: u64) -> Option<Seen> {
         match self.get(key) {
             Some(&mut Value::Arrival { tat, rem, den }) if tat >= now => Some((tat, rem, den)),
             _ => None,
@@ -151,11 +151,7 @@ impl Memory {
                 self.set(key, Value::Arrival { tat, rem, den }, ttl);
             }
         }
-        let (mut slack, mut slack_rem) =
-            (signed(limit) - signed(tat), signed(tol_rem) - signed(rem));
-        if slack_rem < 0 {
-            (slack, slack_rem) = (slack - 1, slack_rem + signed(den));
-        }
+        let (slack, slack_rem) = part.slack(now, (tat, rem));
         let wait = if allowed { 0 } else { new - limit + u64::from(new_rem > tol_rem) };
         vec![i64::from(allowed), slack, slack_rem, signed(wait)]
     }
@@ -168,15 +164,13 @@ impl Memory {
         parts: &[Arrival],
         spend: bool,
     ) -> Vec<i64> {
-        let mut after: Vec<(&str, (u64, u64, u64))> = Vec::new();
+        // The state of each part's key before the call, and after the parts so far.
+        let (mut before, mut after) = (Vec::new(), Vec::<(&str, Seen)>::new());
         let (mut blocker, mut longest) = (0, -1);
         for (at, (key, part)) in keys.iter().zip(parts).enumerate() {
+            let fresh = self.arrival(key, now).unwrap_or((now, 0, part.den));
             let seen = after.iter().rev().find(|(k, _)| k == key).map(|(_, state)| *state);
-            let state = seen.or_else(|| self.arrival(key, now)).unwrap_or((now, 0, part.den));
-            let (mut tat, mut rem, old) = state;
-            if old != part.den && rem > 0 {
-                (tat, rem) = (tat + 1, 0);
-            }
+            let (tat, rem) = part.read(seen.unwrap_or(fresh));
             let (new, new_rem) = part.after(tat, rem);
             let limit = now + part.tol;
             if (new, new_rem) > (limit, part.tol_rem) {
@@ -185,18 +179,26 @@ impl Memory {
                     (blocker, longest) = (at as i64 + 1, wait);
                 }
             }
+            before.push(fresh);
             after.push((key, (new, new_rem, part.den)));
         }
-        if blocker > 0 {
-            return vec![0, blocker, longest];
+        let allowed = blocker == 0;
+        let mut reply = vec![i64::from(allowed), blocker, longest.max(0)];
+        for (at, (key, part)) in keys.iter().zip(parts).enumerate() {
+            let last = after.iter().rev().find(|(k, _)| k == key).map(|(_, state)| *state);
+            let stands = last.filter(|_| allowed).unwrap_or(before[at]);
+            let (slack, slack_rem) = part.slack(now, part.read(stands));
+            reply.extend([slack, slack_rem]);
         }
-        for (key, (tat, rem, den)) in after {
-            if spend && tat >= now {
-                let ttl = (tat - now + 1).div_ceil(1_000) + grace;
-                self.set(key, Value::Arrival { tat, rem, den }, ttl);
+        if allowed && spend {
+            for (key, (tat, rem, den)) in after {
+                if tat >= now {
+                    let ttl = (tat - now + 1).div_ceil(1_000) + grace;
+                    self.set(key, Value::Arrival { tat, rem, den }, ttl);
+                }
             }
         }
-        vec![1, 0, 0]
+        reply
     }
 
     fn bucket(&mut self, key: &str, now: u64, grace: u64, n: [u64; 4], spend: bool) -> Vec<i64> {
@@ -368,7 +370,22 @@ impl Arrival {
         let (new, rest) = (tat + self.inc, rem + self.inc_rem);
         if rest >= self.den { (new + 1, rest - self.den) } else { (new, rest) }
     }
+
+    /// A state under this part's denominator: a fraction of another rounds up, against the caller.
+    const fn read(&self, (tat, rem, den): Seen) -> (u64, u64) {
+        if den != self.den && rem > 0 { (tat + 1, 0) } else { (tat, rem) }
+    }
+
+    /// What is left of the tolerance.
+    fn slack(&self, now: u64, (tat, rem): (u64, u64)) -> (i64, i64) {
+        let (slack, rest) =
+            (signed(now + self.tol) - signed(tat), signed(self.tol_rem) - signed(rem));
+        if rest < 0 { (slack - 1, rest + signed(self.den)) } else { (slack, rest) }
+    }
 }
+
+/// An arrival time: whole microseconds, the rest, and its denominator.
+type Seen = (u64, u64, u64);
 
 /// Everything here stays below 2^53, as in the scripts.
 fn signed(n: u64) -> i64 {

@@ -4,7 +4,7 @@
 use archstone_ratelimit::redis::{self as scripts, Call, Part, When};
 use archstone_ratelimit::{Manual, OnOutage, Quota, Rate, Time};
 use rate_limiter::gate::{Caller, Decision, Dimension, Gate, Limits};
-use rate_limiter::redis_store::{RedisStore, compound, decide};
+use rate_limiter::redis_store::{RedisStore, decide};
 use rate_limiter::sample;
 use rate_limiter::serve::{Gateway, Server};
 use rate_limiter::store::Memory;
@@ -125,8 +125,18 @@ fn the_gate_in_redis_is_all_or_nothing_and_names_the_blocker() {
         api_key: Some("key"),
         address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)),
     };
-    let ask = |last: u8| decide(&store, compound(&limits, &from(last))).expect("it answers");
-    assert!((0..3).all(|_| ask(1).passes()));
+    let standing = |last: u8| decide(&store, &limits, &from(last)).expect("it answers");
+    let ask = |last: u8| standing(last).0;
+    // Three of an hour's, of which each tells what is left.
+    for left in [2, 1, 0] {
+        let (decision, standing) = standing(1);
+        assert!(decision.passes());
+        let ip = standing.iter().find(|s| s.dimension == Dimension::Ip).expect("it applies");
+        assert_eq!(ip.remaining, left);
+        assert!(ip.more_in.expect("some is used") <= Duration::from_secs(1_200));
+        let tier = standing.iter().find(|s| s.dimension == Dimension::Tier).expect("it applies");
+        assert_eq!(tier.remaining, 97 + left);
+    }
     for _ in 0..150 {
         let Decision::Blocked { by, wait } = ask(1) else { panic!("a fourth passed") };
         assert_eq!(by, Dimension::Ip);
@@ -167,7 +177,11 @@ fn a_store_that_goes_away_is_503_or_passes_as_told() {
         stream.read_to_string(&mut answer).expect("answered");
         answer
     };
-    assert!(answer(&open).starts_with("HTTP/1.1 200"));
+    let told = answer(&open).to_ascii_lowercase();
+    assert!(told.starts_with("http/1.1 200"));
+    // What is left is told as the store has it.
+    assert!(told.contains("\r\nratelimit: \"ip\";r=99;t=1, \"global\";r=49999;t=1\r\n"), "{told}");
+    assert!(told.contains("\r\nx-ratelimit-remaining: 99\r\n"), "{told}");
     assert!(answer(&closed).starts_with("HTTP/1.1 200"));
     drop(engine);
     assert!(answer(&open).starts_with("HTTP/1.1 200"), "fail open");

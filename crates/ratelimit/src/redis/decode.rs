@@ -1,6 +1,7 @@
 //! The answers of the scripts.
 
 use super::{Call, Steps};
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -10,14 +11,24 @@ use core::time::Duration;
 pub struct Outcome {
     /// The request may go on, and has been charged.
     pub allowed: bool,
-    /// Whole units left after this decision; for a compound call 0 when denied, not known when
-    /// allowed (`u64::MAX`).
+    /// Whole units left after this decision; for a compound call in the part that has the least.
     pub remaining: u64,
     /// When denied: how long until the same cost would pass if nobody else came; `None` when it can
     /// never pass. When allowed: zero.
     pub retry_after: Option<Duration>,
     /// In a compound call that was denied: the part with the longest wait, by index.
     pub blocked_by: Option<usize>,
+}
+
+/// How one part of a compound call stands after the decision: what the header fields tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whole units left.
+    pub remaining: u64,
+    /// How long until one more is; zero when all are.
+    pub more_after: Duration,
+    /// How long until all are.
+    pub reset_after: Duration,
 }
 
 /// A reply that none of the scripts gives.
@@ -56,10 +67,10 @@ impl fmt::Display for ReplyError {
 impl core::error::Error for ReplyError {}
 
 /// How the reply of a call is laid out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Shape {
     Gcra { steps: Steps, never: bool },
-    Compound { parts: usize, never: Option<usize> },
+    Compound { parts: Vec<Steps>, never: Option<usize> },
     Bucket { never: bool },
     Window { never: bool },
 }
@@ -72,9 +83,8 @@ impl Call {
     pub fn decode(&self, reply: &[i64]) -> Result<Outcome, ReplyError> {
         match self.shape {
             Shape::Gcra { steps, never } => {
-                let [allowed, whole, rest, wait] = fields(reply)?;
-                // A quota that has become tighter may leave the slack below zero.
-                let remaining = if reply[1] < 0 { 0 } else { steps.units(whole, rest) };
+                let [allowed, _, _, wait] = fields(reply)?;
+                let remaining = steps.units(slack(reply[1], reply[2]));
                 outcome(reply, allowed, remaining, wait, never)
             }
             Shape::Bucket { never } => {
@@ -85,13 +95,14 @@ impl Call {
                 let [allowed, left, wait, _] = fields(reply)?;
                 outcome(reply, allowed, left, wait, never)
             }
-            Shape::Compound { parts, never } => {
-                let [allowed, blocker, wait] = fields(reply)?;
-                let remaining = if allowed == 1 { u64::MAX } else { 0 };
+            Shape::Compound { ref parts, never } => {
+                let standings = self.standings(reply)?;
+                let [allowed, blocker, wait] = fields(&reply[..HEAD])?;
+                let remaining = standings.iter().map(|part| part.remaining).min().unwrap_or(0);
                 let mut outcome = outcome(reply, allowed, remaining, wait, never.is_some())?;
                 if !outcome.allowed {
                     let index = usize::try_from(blocker).ok().and_then(|b| b.checked_sub(1));
-                    let index = index.filter(|&index| index < parts);
+                    let index = index.filter(|&index| index < parts.len());
                     let bad = ReplyError::Value { at: 1, value: reply[1] };
                     outcome.blocked_by = Some(never.map_or(index.ok_or(bad), Ok)?);
                 }
@@ -99,6 +110,28 @@ impl Call {
             }
         }
     }
+
+    /// How each part of a [compound](super::compound) call stands after the decision, in their
+    /// order; of the other calls nothing.
+    ///
+    /// # Errors
+    /// [`ReplyError`] for a reply of another length.
+    pub fn standings(&self, reply: &[i64]) -> Result<Vec<Standing>, ReplyError> {
+        let Shape::Compound { parts, .. } = &self.shape else { return Ok(Vec::new()) };
+        let expected = HEAD + 2 * parts.len();
+        let length = ReplyError::Length { found: reply.len(), expected };
+        let slacks = reply.get(HEAD..).filter(|_| reply.len() == expected).ok_or(length)?;
+        let standing = |(steps, at): (&Steps, &[i64])| steps.standing(slack(at[0], at[1]));
+        Ok(parts.iter().zip(slacks.chunks_exact(2)).map(standing).collect())
+    }
+}
+
+/// Integers of a compound reply before those of its parts.
+const HEAD: usize = 3;
+
+/// What is left of a tolerance; a quota that has become tighter may leave it below zero.
+fn slack(whole: i64, rest: i64) -> (u64, u64) {
+    if whole < 0 { (0, 0) } else { (whole.unsigned_abs(), rest.max(0).unsigned_abs()) }
 }
 
 /// Exactly `N` integers; those below zero become zero, which only a tightened quota produces.

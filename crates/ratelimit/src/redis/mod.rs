@@ -24,13 +24,14 @@
 
 mod decode;
 
-pub use decode::{Outcome, ReplyError};
+pub use decode::{Outcome, ReplyError, Standing};
 
 use crate::Quota;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use archstone_core::Time;
 use core::fmt;
+use core::time::Duration;
 
 /// The greatest whole number that Lua's doubles hold exactly, 2^53.
 pub const MAX_EXACT: u64 = 1 << 53;
@@ -56,7 +57,7 @@ pub const GCRA: Script = Script {
 pub const COMPOUND: Script = Script {
     name: "compound",
     text: include_str!("lua/compound.lua"),
-    sha1: "03ae15306ad02187a92cbd7da85361aefcd11941",
+    sha1: "959e89428456ffcbbc84447308da7b5a29e96dbf",
 };
 /// Token bucket on one key.
 pub const TOKEN_BUCKET: Script = Script {
@@ -183,22 +184,24 @@ pub struct Part<'a> {
     pub cost: u64,
 }
 
-/// Several limits, all charged or none; a denial names the part with the longest wait.
+/// Several limits, all charged or none; a denial names the part with the longest wait. How each part
+/// stands afterwards is for [`Call::standings`].
 pub fn compound(parts: &[Part<'_>], when: When) -> Result<Call, CallError> {
     if parts.is_empty() {
         return Err(CallError::Empty);
     }
     let mut args = Vec::from([when.argument(), "1".into()]);
-    let mut never = None;
+    let (mut never, mut of_parts) = (None, Vec::with_capacity(parts.len()));
     for (index, part) in parts.iter().enumerate() {
         let steps = Steps::new(part.quota, part.cost)?;
         args.extend(steps.numbers().map(|n| n.to_string()));
+        of_parts.push(steps);
         if part.cost > part.quota.burst() {
             never = never.or(Some(index));
         }
     }
     let keys = parts.iter().map(|part| part.key.into()).collect();
-    let shape = decode::Shape::Compound { parts: parts.len(), never };
+    let shape = decode::Shape::Compound { parts: of_parts, never };
     Ok(Call { script: COMPOUND, keys, args, shape })
 }
 
@@ -308,9 +311,31 @@ impl Steps {
         [inc, inc_rem, tol, tol_rem, self.den].into_iter()
     }
 
+    /// A time in `1/den` microseconds; a unit is `period` of them.
+    fn parts(&self, (whole, rest): (u64, u64)) -> u128 {
+        u128::from(whole) * u128::from(self.den) + u128::from(rest)
+    }
+
     /// Whole units that fit in a slack.
-    fn units(&self, whole: u64, rest: u64) -> u64 {
-        let parts = u128::from(whole) * u128::from(self.den) + u128::from(rest);
-        u64::try_from(parts / u128::from(self.period)).unwrap_or(u64::MAX)
+    fn units(&self, slack: (u64, u64)) -> u64 {
+        u64::try_from(self.parts(slack) / u128::from(self.period)).unwrap_or(u64::MAX)
+    }
+
+    /// How long until a slack has grown to `parts`, rounded up to the microsecond.
+    fn until(&self, slack: (u64, u64), parts: u128) -> Duration {
+        let missing = parts.saturating_sub(self.parts(slack)).div_ceil(u128::from(self.den));
+        Duration::from_micros(u64::try_from(missing).unwrap_or(u64::MAX))
+    }
+
+    /// What a slack says of the limit.
+    fn standing(&self, slack: (u64, u64)) -> Standing {
+        let (remaining, full) = (self.units(slack), self.parts(self.tolerance));
+        let more = (u128::from(remaining) + 1) * u128::from(self.period);
+        Standing {
+            remaining,
+            // The whole burst is there: more will never be.
+            more_after: if more > full { Duration::ZERO } else { self.until(slack, more) },
+            reset_after: self.until(slack, full),
+        }
     }
 }

@@ -1,6 +1,7 @@
 -- Several GCRA limits at once: all are charged or none is. Every key must live in one hash slot.
 -- KEYS[i]; ARGV: now_us ('' = server's clock), spend, then inc_us, inc_rem, tol_us, tol_rem, den for each key.
--- Reply: allowed, blocker (1-based, 0 = none; the one with the longest wait), wait_us.
+-- Reply: allowed, blocker (1-based, 0 = none; the one with the longest wait), wait_us, then for each
+-- part slack_us, slack_rem: what is left of its tolerance after this decision.
 -- Keys expire by the server's clock: one that is told the time lives a minute longer, so that a
 -- caller whose clock lags loses no state.
 local now, grace = tonumber(ARGV[1]), 60000
@@ -8,7 +9,8 @@ if not now then
   local t = redis.call('TIME')
   now, grace = tonumber(t[1]) * 1000000 + tonumber(t[2]), 0
 end
-local after = {} -- the state of each distinct key after the parts so far: one key may come twice
+-- The state of each distinct key before this call, and after the parts so far: one may come twice.
+local before, after = {}, {}
 local blocker, longest = 0, -1
 for i, key in ipairs(KEYS) do
   local at = 3 + (i - 1) * 5
@@ -25,6 +27,7 @@ for i, key in ipairs(KEYS) do
       a, b, d = tonumber(a), tonumber(b), tonumber(d)
       if a >= now then tat, rem, old = a, b, d end
     end
+    before[key] = { tat, rem, old }
   end
   -- A state of another quota has another denominator: its fraction rounds up, against the caller.
   if old ~= den and rem > 0 then tat, rem = tat + 1, 0 end
@@ -38,8 +41,7 @@ for i, key in ipairs(KEYS) do
   end
   after[key] = { new, new_rem, den }
 end
-if blocker > 0 then return { 0, blocker, longest } end
-if ARGV[2] == '1' then
+if blocker == 0 and ARGV[2] == '1' then
   for key, state in pairs(after) do
     if state[1] >= now then
       local ttl = math.ceil((state[1] - now + 1) / 1000) + grace
@@ -48,4 +50,14 @@ if ARGV[2] == '1' then
     end
   end
 end
-return { 1, 0, 0 }
+local reply = { blocker == 0 and 1 or 0, blocker, blocker == 0 and 0 or longest }
+for i, key in ipairs(KEYS) do
+  local at = 3 + (i - 1) * 5
+  local den = tonumber(ARGV[at + 4])
+  local tat, rem, old = unpack(blocker == 0 and after[key] or before[key])
+  if old ~= den and rem > 0 then tat, rem = tat + 1, 0 end
+  local slack, slack_rem = now + tonumber(ARGV[at + 2]) - tat, tonumber(ARGV[at + 3]) - rem
+  if slack_rem < 0 then slack, slack_rem = slack - 1, slack_rem + den end
+  reply[2 * i + 2], reply[2 * i + 3] = slack, slack_rem
+end
+return reply

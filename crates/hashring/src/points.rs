@@ -53,14 +53,18 @@ impl Points {
     }
 
     /// The table of these points in any order; `before` is the order of P1.
-    pub(crate) fn from_unsorted(points: &[u64], before: impl Fn(u64, u64) -> bool) -> Self {
-        let mut making = Making::new(points.len());
-        sort(points, before, |run| making.extend(run));
+    pub(crate) fn from_unsorted(
+        points: impl Iterator<Item = u64> + Clone,
+        before: impl Fn(u64, u64) -> bool,
+    ) -> Self {
+        let count = points.clone().count();
+        let mut making = Making::new(count);
+        sort(points, count, before, |run| making.extend(run));
         making.end()
     }
 
     /// The points in order, without the gaps.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> + Clone + '_ {
         let places = self.places();
         let last_of_its_kind = move |&i: &usize| places.get(i + 1) != Some(&places[i]);
         (0..places.len()).filter(last_of_its_kind).map(move |i| places[i])
@@ -214,17 +218,20 @@ impl Making {
         if points > 0 {
             let slots = (points as u64 * ROOM.1).div_ceil(100);
             made.slots = u32::try_from(slots).unwrap_or(u32::MAX);
-            let room = made.slots as usize + 8 * PAD;
-            made.table.reserve_exact(room);
-            made.table.resize(room, SENTINEL);
+            made.table.reserve_exact(made.slots as usize + 8 * PAD);
         }
         Self { made, last: SENTINEL }
     }
 
     #[inline]
     fn extend(&mut self, points: &[u64]) {
+        let Some(&greatest) = points.last() else { return };
         let made = &mut self.made;
         let (mut last, mut free, mut len) = (self.last, made.end, made.len);
+        // The room that they take, written when they come, while it is in the cache.
+        let room = made.slot(unpack(greatest).0).max(free) + points.len() + 2 * PAD;
+        let room = room.min(made.table.capacity()).max(free + PAD);
+        made.table.resize(room.max(made.table.len()), SENTINEL);
         for &point in points {
             if last == point {
                 continue;
@@ -251,7 +258,7 @@ impl Making {
     fn end(self) -> Points {
         let mut made = self.made;
         if made.len > 0 {
-            made.table.truncate(made.end.max(made.slots as usize) + PAD);
+            made.table.resize(made.end.max(made.slots as usize) + PAD, SENTINEL);
             made.table[made.end..].fill(SENTINEL);
         }
         made
@@ -259,19 +266,21 @@ impl Making {
 }
 
 /// Points of a part of [`sort`], on average at most: a part and its room stay in the first cache.
-const PART: usize = 2_048;
+const PART: usize = 4_096;
 
 /// Hands out evenly spread points in the order of `before`, run by run: one scatter by the top bits
 /// into parts, one in each part, and insertion puts neighbours right. O(points) for hashes.
-fn sort(unsorted: &[u64], before: impl Fn(u64, u64) -> bool, mut out: impl FnMut(&[u64])) {
-    let len = unsorted.len();
+fn sort(
+    unsorted: impl Iterator<Item = u64> + Clone,
+    len: usize,
+    before: impl Fn(u64, u64) -> bool,
+    mut out: impl FnMut(&[u64]),
+) {
     let parts = (len / PART).next_power_of_two().min(1 << 16);
     let bits = parts.ilog2();
     let part = |point: u64| ((point >> 32) << bits >> 32) as usize;
     let mut ends = alloc::vec![0_u32; parts + 1];
-    for &point in unsorted {
-        ends[part(point) + 1] += 1;
-    }
+    unsorted.clone().for_each(|point| ends[part(point) + 1] += 1);
     let largest = ends.iter().max().map_or(0, |&count| count as usize);
     let mut sum = 0;
     for end in &mut ends {
@@ -280,13 +289,13 @@ fn sort(unsorted: &[u64], before: impl Fn(u64, u64) -> bool, mut out: impl FnMut
     }
     // What was the begin of each part becomes its end.
     let mut parted = alloc::vec![0_u64; len];
-    for &point in unsorted {
+    unsorted.for_each(|point| {
         let place = &mut ends[part(point)];
         parted[*place as usize] = point;
         *place += 1;
-    }
+    });
     // About a bucket a point in each part, by the bits after those of the part.
-    let deeper = largest.max(1).ilog2().min(32 - bits);
+    let deeper = largest.next_power_of_two().ilog2().min(32 - bits);
     let bucket = |point: u64| ((point << bits) >> 32 >> (32 - deeper)) as usize;
     let mut next = alloc::vec![0_u32; 1 << deeper];
     let mut run = alloc::vec![0_u64; largest];
@@ -392,7 +401,9 @@ mod tests {
                 let drawn: Vec<u64> = (0..len.min(most)).map(|i| mix(i) & mask).collect();
                 let (mut expected, mut sorted) = (drawn.clone(), Vec::new());
                 expected.sort_unstable();
-                sort(&drawn, BY_WORD, |run| sorted.extend_from_slice(run));
+                sort(drawn.iter().copied(), drawn.len(), BY_WORD, |run| {
+                    sorted.extend_from_slice(run)
+                });
                 assert_eq!(sorted, expected);
             }
         }

@@ -96,14 +96,12 @@ impl Ring {
         }
         let wanted: u64 = members.iter().map(|&(_, w)| u64::from(ring.points_of(w))).sum();
         ring.check_points(wanted)?;
-        let mut points = Vec::with_capacity(ring.points.len() + wanted as usize);
-        points.extend(ring.points.iter());
+        let mut new = Vec::with_capacity(members.len());
         for (id, weight) in members {
-            let node = ring.members.push(id, weight)?;
-            let count = ring.points_of(weight);
-            points.extend(positions(id, count).map(|at| pack(at, node)));
+            new.push((id, ring.members.push(id, weight)?, ring.points_of(weight)));
         }
-        ring.fill(&points);
+        let new = new.iter().flat_map(|&(id, node, count)| points_at(id, node, count));
+        ring.points = Points::from_unsorted(ring.points.iter().chain(new), ring.order());
         Ok(ring)
     }
 
@@ -140,7 +138,7 @@ impl Ring {
     /// the table. There are as many. The next point is a step whose length is computed, so the only
     /// branch of a node is whether it is there already, which is rare.
     #[inline]
-    fn first<const N: usize>(&self, key: Hashed) -> Option<Copies> {
+    fn first<const N: usize>(&self, key: Hashed) -> Option<[NodeIx; N]> {
         let mut at = self.points.first_at((key.0 >> 32) as u32)?;
         let mut nodes = [NodeIx(u32::MAX); N];
         for i in 0..N {
@@ -155,12 +153,18 @@ impl Ring {
             }
         }
         // The sentinels after the last point have no node's index.
-        (nodes[N - 1] != NodeIx(u32::MAX)).then(|| Copies::of(nodes))
+        (nodes[N - 1] != NodeIx(u32::MAX)).then_some(nodes)
+    }
+
+    /// [`Candidates::copies`] along the candidates.
+    #[inline(never)]
+    fn walked(&self, key: Hashed, count: usize) -> Copies {
+        Copies::of(self.candidates(key).take(count))
     }
 
     /// The first `count` nodes of distinct racks, at most [`FEW`], of which there are as many; `racks`
     /// are those that count.
-    #[inline]
+    #[inline(never)]
     fn first_of_racks(&self, key: Hashed, count: usize, racks: u64, topology: &Topology) -> Copies {
         let (mut copies, mut left) = (Copies::new(), racks);
         let places = self.points.places();
@@ -200,21 +204,20 @@ impl Ring {
         Ok(())
     }
 
-    /// The ring of these points in any order.
-    fn fill(&mut self, unsorted: &[u64]) {
-        self.points = Points::from_unsorted(unsorted, |a, b| before(&self.members, a, b));
+    /// The order of R1.
+    fn order(&self) -> impl Fn(u64, u64) -> bool + use<'_> {
+        |a, b| before(&self.members, a, b)
     }
 
     /// Adds a node's points.
     fn insert(&mut self, id: NodeId, node: NodeIx, count: u32) {
         if self.points.fits(self.points.len() + count as usize) {
-            for at in positions(id, count) {
-                self.points.insert(pack(at, node), |a, b| before(&self.members, a, b));
+            for point in points_at(id, node, count) {
+                self.points.insert(point, |a, b| before(&self.members, a, b));
             }
         } else {
-            let new = positions(id, count).map(|at| pack(at, node));
-            let all: Vec<u64> = self.points.iter().chain(new).collect();
-            self.fill(&all);
+            let all = self.points.iter().chain(points_at(id, node, count));
+            self.points = Points::from_unsorted(all, self.order());
         }
     }
 
@@ -222,8 +225,8 @@ impl Ring {
     fn retire(&mut self, id: NodeId, node: NodeIx, count: u32) {
         let len = self.points.len().saturating_sub(count as usize);
         if self.points.fits(len) {
-            for at in positions(id, count) {
-                self.points.remove(pack(at, node), |a, b| before(&self.members, a, b));
+            for point in points_at(id, node, count) {
+                self.points.remove(point, |a, b| before(&self.members, a, b));
             }
         } else {
             let rest: Vec<u64> = self.points.iter().filter(|&p| unpack(p).1 != node).collect();
@@ -266,14 +269,18 @@ impl Candidates for Ring {
 
     #[inline]
     fn copies(&self, key: Hashed, count: usize) -> Copies {
-        let few = match count {
-            _ if count > self.members.len() => None,
-            2 => self.first::<2>(key),
-            3 => self.first::<3>(key),
-            4 => self.first::<4>(key),
-            _ => None,
-        };
-        few.unwrap_or_else(|| Copies::of(self.candidates(key).take(count)))
+        if count <= self.members.len() {
+            let few = match count {
+                2 => self.first::<2>(key).map(Copies::few),
+                3 => self.first::<3>(key).map(Copies::few),
+                4 => self.first::<4>(key).map(Copies::few),
+                _ => None,
+            };
+            if let Some(few) = few {
+                return few;
+            }
+        }
+        self.walked(key, count)
     }
 
     #[inline]
@@ -340,12 +347,12 @@ impl Resize for Ring {
     }
 }
 
-/// The positions of a node's points: a SplitMix64 stream seeded with its identity, so that point
-/// `i` is the same whatever the weight.
-fn positions(id: NodeId, count: u32) -> impl Iterator<Item = u32> {
+/// A node's points, at the positions of a SplitMix64 stream seeded with its identity: point `i` is the
+/// same whatever the weight.
+fn points_at(id: NodeId, node: NodeIx, count: u32) -> impl Iterator<Item = u64> + Clone {
     let step =
         move |i: u32| id.0.wrapping_add((u64::from(i) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    (0..count).map(move |i| (mix(step(i)) >> 32) as u32)
+    (0..count).map(move |i| pack((mix(step(i)) >> 32) as u32, node))
 }
 
 /// The members and points a node; the points follow.
@@ -371,11 +378,10 @@ impl TryFrom<Snapshot> for Ring {
         ring.members = from.members;
         let count = |weight: Weight| u64::from(ring.points_of(weight));
         ring.check_points(ring.members.iter().map(|(_, member)| count(member.weight)).sum())?;
-        let all = ring.members.iter().flat_map(|(node, member)| {
-            positions(member.id, ring.points_of(member.weight)).map(move |at| pack(at, node))
-        });
-        let all: Vec<u64> = all.collect();
-        ring.fill(&all);
+        let of = |weight| ring.points_of(weight);
+        let members: Vec<_> = ring.members.iter().collect();
+        let all = members.iter().flat_map(|&(node, m)| points_at(m.id, node, of(m.weight)));
+        ring.points = Points::from_unsorted(all, ring.order());
         Ok(ring)
     }
 }

@@ -153,6 +153,7 @@ pub struct Copies {
 }
 
 impl Copies {
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self { nodes: [NodeIx(0); MAX_COPIES], len: 0 }
     }
@@ -164,7 +165,15 @@ impl Copies {
         copies
     }
 
-    pub(crate) fn push(&mut self, node: NodeIx) {
+    /// `N` nodes, at most [`MAX_COPIES`].
+    #[inline(always)]
+    pub(crate) fn few<const N: usize>(few: [NodeIx; N]) -> Self {
+        let mut nodes = [NodeIx(0); MAX_COPIES];
+        nodes[..N].copy_from_slice(&few);
+        Self { nodes, len: N as u8 }
+    }
+
+    fn push(&mut self, node: NodeIx) {
         self.nodes[usize::from(self.len)] = node;
         self.len += 1;
     }

@@ -61,7 +61,7 @@ struct Ring32 {
 impl Ring32 {
     /// Of equal points the earlier server's counts.
     fn new(points: &[u64]) -> Self {
-        Self { points: Points::from_unsorted(points, |a, b| a < b) }
+        Self { points: Points::from_unsorted(points.iter().copied(), |a, b| a < b) }
     }
 
     #[inline]

@@ -27,6 +27,16 @@ pub struct Topology {
     bits: Vec<u64>,
     /// By place, ascending.
     racks: Vec<Rack>,
+    /// What follows of the racks, for each zone that has one.
+    zones: Vec<Zone>,
+}
+
+/// A zone's racks, and their bits; 0 when one has none.
+#[derive(Clone, Copy, Debug)]
+struct Zone {
+    zone: u16,
+    racks: usize,
+    bits: u64,
 }
 
 /// A rack that has a node.
@@ -51,7 +61,7 @@ impl Topology {
     /// No nodes yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { places: Vec::new(), bits: Vec::new(), racks: Vec::new() }
+        Self { places: Vec::new(), bits: Vec::new(), racks: Vec::new(), zones: Vec::new() }
     }
 
     /// Puts a node at a place, or moves it there. O(racks).
@@ -67,6 +77,7 @@ impl Topology {
                 let free = !self.racks.iter().fold(0, |taken, rack| taken | rack.bit);
                 let bit = free & free.wrapping_neg();
                 self.racks.insert(at, Rack { place, nodes: 0, bit });
+                self.sum_up();
                 at
             }
         };
@@ -83,7 +94,17 @@ impl Topology {
             self.racks[at].nodes -= 1;
             if self.racks[at].nodes == 0 {
                 self.racks.remove(at);
+                self.sum_up();
             }
+        }
+    }
+
+    fn sum_up(&mut self) {
+        self.zones.clear();
+        for racks in self.racks.chunk_by(|a, b| a.place.zone == b.place.zone) {
+            let numbered = racks.iter().all(|rack| rack.bit != 0);
+            let bits = if numbered { racks.iter().fold(0, |set, rack| set | rack.bit) } else { 0 };
+            self.zones.push(Zone { zone: racks[0].place.zone, racks: racks.len(), bits });
         }
     }
 
@@ -236,13 +257,9 @@ impl Spread {
     #[inline]
     pub(crate) fn racks_suffice(&self, topology: &Topology) -> Option<(usize, u64)> {
         let &[(zone, copies)] = &self.zones[..] else { return None };
-        let (mut racks, mut bits, mut all) = (0, 0, true);
-        for rack in topology.racks.iter().filter(|rack| rack.place.zone == zone) {
-            all &= rack.bit != 0;
-            bits |= rack.bit;
-            racks += 1;
-        }
-        (racks >= usize::from(copies) && all).then_some((copies.into(), bits))
+        let here = topology.zones.iter().find(|known| known.zone == zone)?;
+        let enough = here.racks >= usize::from(copies) && here.bits != 0;
+        enough.then_some((copies.into(), here.bits))
     }
 
     /// Chooses the copies along `walk`, the nodes in the key's order of preference (repeats are

@@ -402,7 +402,7 @@ mod tests {
                 let (mut expected, mut sorted) = (drawn.clone(), Vec::new());
                 expected.sort_unstable();
                 sort(drawn.iter().copied(), drawn.len(), BY_WORD, |run| {
-                    sorted.extend_from_slice(run)
+                    sorted.extend_from_slice(run);
                 });
                 assert_eq!(sorted, expected);
             }

@@ -13,7 +13,7 @@
 //! through buckets that were removed later.
 
 use crate::buckets::Buckets;
-use crate::draw::{draw, scale};
+use crate::draw::{draw, pick, scale};
 use crate::key::Hashed;
 use crate::members::MAX_NODES;
 use crate::placement::{Locate, NodeIx, PlacementError};
@@ -99,16 +99,24 @@ impl Locate for Anchor {
         if self.live == 0 {
             return None;
         }
-        let mut at = scale(key.0, self.buckets.len() as u32);
-        let mut size = self.buckets.get(at as usize)?.size;
-        while size != 0 {
-            at = scale(draw(key.0, u64::from(at) + 1), size);
-            let mut bucket = self.buckets.get(at as usize)?;
+        // Whether the first draw works is a coin, so the second is made in any case: among no
+        // buckets it is 0, and not taken.
+        let first = scale(key.0, self.buckets.len() as u32);
+        let mut size = self.buckets.get(first as usize)?.size;
+        let second = scale(draw(key.0, u64::from(first) + 1), size);
+        let mut at = pick(size == 0, first, second);
+        let mut bucket = self.buckets.get(at as usize)?;
+        while bucket.size != 0 {
             while bucket.size >= size {
                 at = bucket.next;
                 bucket = self.buckets.get(at as usize)?;
             }
             size = bucket.size;
+            if size == 0 {
+                break;
+            }
+            at = scale(draw(key.0, u64::from(at) + 1), size);
+            bucket = self.buckets.get(at as usize)?;
         }
         Some(NodeIx(at))
     }

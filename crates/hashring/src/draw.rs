@@ -1,4 +1,4 @@
-//! Further random words of one key.
+//! Further random words of one key, and choices without a branch.
 
 /// A word of `key` for each `salt`: a 128-bit product folded to 64. As good as the key: keys are
 /// hashes already.
@@ -13,4 +13,11 @@ pub(crate) const fn draw(key: u64, salt: u64) -> u64 {
 #[inline(always)]
 pub(crate) const fn scale(word: u64, n: u32) -> u32 {
     ((word as u128 * n as u128) >> 64) as u32
+}
+
+/// `yes` or `no`, in a form that compilers leave without a branch.
+#[inline(always)]
+pub(crate) const fn pick(choose: bool, yes: u32, no: u32) -> u32 {
+    let mask = (choose as u32).wrapping_neg();
+    (yes & mask) | (no & !mask)
 }

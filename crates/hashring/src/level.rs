@@ -20,7 +20,7 @@
 //! with the places that this one ends with.
 
 use crate::buckets::Buckets;
-use crate::draw::draw;
+use crate::draw::{draw, pick};
 use crate::key::Hashed;
 use crate::placement::{Locate, NodeIx, PlacementError};
 use core::num::NonZeroU32;
@@ -52,14 +52,7 @@ pub fn level(key: u64, buckets: NonZeroU32) -> u32 {
         return if first < n { first } else { rejected(key, n, k) };
     }
     // Many are: the next three draws and the place among `m`, whether needed or not.
-    let wide = (2 * m - 1) as u32;
-    let (one, two) = (draw(key, k.into()), draw(key, 32 + u64::from(k)));
-    let below = among_power(key, m);
-    let (second, third, fourth) = ((one >> 32) as u32, two as u32, (two >> 32) as u32);
-    let mut place = fourth & wide;
-    place = pick(third & wide < n, third & wide, place);
-    place = pick(second & wide < n, second & wide, place);
-    let found = pick(u64::from(place) < m, below, place);
+    let (place, found) = next_three(key, n, k);
     // One condition: the first half of it alone is a coin.
     if (first >= n) & (place >= n) {
         return rejected(key, n, k);
@@ -67,11 +60,41 @@ pub fn level(key: u64, buckets: NonZeroU32) -> u32 {
     pick(first < n, first, found)
 }
 
-/// `yes` or `no`, in a form that compilers leave without a branch.
+/// The first of the second, third and fourth draw that is below `n`, else one that is not; and the
+/// bucket that it stands for.
 #[inline(always)]
-const fn pick(choose: bool, yes: u32, no: u32) -> u32 {
-    let mask = (choose as u32).wrapping_neg();
-    (yes & mask) | (no & !mask)
+fn next_three(key: u64, n: u32, k: u32) -> (u32, u32) {
+    let m = 1_u64 << k;
+    let wide = (2 * m - 1) as u32;
+    let (one, two) = (draw(key, k.into()), draw(key, 32 + u64::from(k)));
+    let (second, third, fourth) = ((one >> 32) as u32, two as u32, (two >> 32) as u32);
+    let mut place = fourth & wide;
+    place = pick(third & wide < n, third & wide, place);
+    place = pick(second & wide < n, second & wide, place);
+    (place, pick(u64::from(place) < m, among_power(key, m), place))
+}
+
+/// Keys of a batch that are looked up together.
+const BATCH: usize = 16;
+
+/// [`level`] for at most [`BATCH`] keys. Which of them need more than the first draw is noted without
+/// a branch, so nobody else pays for the draws after it.
+#[inline]
+fn level_few(keys: &[Hashed], out: &mut [NodeIx], n: u32) {
+    let k = (n - 1).checked_ilog2().unwrap_or(0);
+    let m = 1_u64 << k;
+    let (mut late, mut count) = ([0_u8; BATCH], 0);
+    for (i, (key, slot)) in keys.iter().zip(out.iter_mut()).enumerate() {
+        let first = among_power(key.0, 2 * m);
+        slot.0 = first;
+        late[count % BATCH] = i as u8;
+        count += usize::from(first >= n);
+    }
+    for &i in &late[..count] {
+        let key = keys[usize::from(i)].0;
+        let (place, found) = next_three(key, n, k);
+        out[usize::from(i)].0 = if place < n { found } else { rejected(key, n, k) };
+    }
 }
 
 /// The place of `key` among `buckets`, a power of two.
@@ -130,6 +153,16 @@ impl Locate for Level {
     fn locate(&self, key: Hashed) -> Option<NodeIx> {
         NonZeroU32::new(self.buckets).map(|buckets| NodeIx(level(key.0, buckets)))
     }
+
+    fn locate_many(&self, keys: &[Hashed], out: &mut [NodeIx]) -> usize {
+        if self.buckets == 0 {
+            return 0;
+        }
+        let written = keys.len().min(out.len());
+        let batches = keys[..written].chunks(BATCH).zip(out[..written].chunks_mut(BATCH));
+        batches.for_each(|(keys, out)| level_few(keys, out, self.buckets));
+        written
+    }
 }
 
 impl Buckets for Level {
@@ -173,8 +206,11 @@ pub(crate) fn retire_the_last(buckets: &mut u32, bucket: NodeIx) -> Result<(), P
 
 #[cfg(test)]
 mod tests {
-    use super::{among_power, level};
+    use super::{Level, among_power, level};
     use crate::draw::draw;
+    use crate::key::Hashed;
+    use crate::placement::{Locate, NodeIx};
+    use alloc::vec::Vec;
     use archstone_core::hash::mix;
     use core::num::NonZeroU32;
 
@@ -209,6 +245,12 @@ mod tests {
                     "{key:#x} of {n}"
                 );
             }
+            // A batch, with a rest.
+            let keys: Vec<Hashed> = (0..403).map(|i| Hashed(mix(i))).collect();
+            let mut found = [NodeIx(0); 403];
+            assert_eq!(Level::new(n).locate_many(&keys, &mut found), keys.len());
+            let expected: Vec<NodeIx> = keys.iter().map(|key| NodeIx(naive(key.0, n))).collect();
+            assert_eq!(found.as_slice(), expected, "of {n}");
         }
     }
 }

@@ -47,41 +47,24 @@ impl Points {
 
     /// The table of these points, given in the order of P1; repeats are one point.
     pub(crate) fn from_sorted(points: &[u64]) -> Self {
-        if points.is_empty() {
-            return Self::new();
-        }
-        let slots = u32::try_from((points.len() as u64 * ROOM.1).div_ceil(100)).unwrap_or(u32::MAX);
-        let mut made = Self { table: Vec::new(), slots, end: 0, len: 0 };
-        made.table.reserve_exact(slots as usize + 8 * PAD);
-        made.table.resize(slots as usize + 8 * PAD, SENTINEL);
-        let (mut last, mut free) = (None, 0);
-        for &point in points {
-            if last == Some(point) {
-                continue;
-            }
-            last = Some(point);
-            let next = made.slot(unpack(point).0).max(free) + 1;
-            if made.table.len() < next + PAD {
-                made.table.resize(next + PAD, SENTINEL);
-            }
-            // The gaps before it, if any, and itself: as a rule at most four, so four are written
-            // whether they are its own or not.
-            let (from, to) = made.table.split_at_mut(free + PAD);
-            from[free..].fill(point);
-            if next > free + PAD {
-                to[..next - free - PAD].fill(point);
-            }
-            free = next;
-            made.len += 1;
-        }
-        made.end = free;
-        made.table.truncate(free.max(slots as usize) + PAD);
-        made.table[free..].fill(SENTINEL);
-        made
+        let mut making = Making::new(points.len());
+        making.extend(points);
+        making.end()
+    }
+
+    /// The table of these points in any order; `before` is the order of P1.
+    pub(crate) fn from_unsorted(
+        points: impl Iterator<Item = u64> + Clone,
+        before: impl Fn(u64, u64) -> bool,
+    ) -> Self {
+        let count = points.clone().count();
+        let mut making = Making::new(count);
+        sort(points, count, before, |run| making.extend(run));
+        making.end()
     }
 
     /// The points in order, without the gaps.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> + Clone + '_ {
         let places = self.places();
         let last_of_its_kind = move |&i: &usize| places.get(i + 1) != Some(&places[i]);
         (0..places.len()).filter(last_of_its_kind).map(move |i| places[i])
@@ -134,6 +117,15 @@ impl Points {
     #[inline(always)]
     pub(crate) fn next(&self, position: u32) -> Option<u64> {
         self.first_at(position).and_then(|at| self.table.get(at)).copied()
+    }
+
+    /// The point at a place, and the place of the next one or of another gap before it; `None` where
+    /// the sentinels end. As a rule there are at most two gaps.
+    #[inline(always)]
+    pub(crate) fn step(&self, at: usize) -> Option<(u64, usize)> {
+        let &[point, a, b, c] = self.table.get(at..)?.first_chunk::<PAD>()?;
+        let same = usize::from(a == point) + usize::from(b == point) + usize::from(c == point);
+        Some((point, at + 1 + same))
     }
 
     /// Adds a point; `before` is the order of P1. Expected O(1) at the room there is.
@@ -214,39 +206,128 @@ impl Points {
     }
 }
 
-/// Sorts evenly spread points by `before`: one scatter by the top bits nearly sorts them, insertion
-/// puts neighbours right. O(points) for hashes.
-pub(crate) fn sort(unsorted: &[u64], before: impl Fn(u64, u64) -> bool) -> Vec<u64> {
-    if unsorted.len() < 2 {
-        return unsorted.into();
-    }
-    // At most 32 bits of position, so the shift of a u64 is defined.
-    let shift = 64 - unsorted.len().ilog2().min(32);
-    let bucket = |point: u64| (point >> shift) as usize;
-    let mut next = alloc::vec![0_u32; 1 << (64 - shift)];
-    for &point in unsorted {
-        next[bucket(point)] += 1;
-    }
-    let mut sum = 0;
-    for count in &mut next {
-        sum += core::mem::replace(count, sum);
-    }
-    let mut points = alloc::vec![SENTINEL; unsorted.len()];
-    for &point in unsorted {
-        let place = &mut next[bucket(point)];
-        points[*place as usize] = point;
-        *place += 1;
-    }
-    for i in 1..points.len() {
-        let point = points[i];
-        let mut at = i;
-        while at > 0 && before(point, points[at - 1]) {
-            points[at] = points[at - 1];
-            at -= 1;
+/// A table that is made of points in order.
+struct Making {
+    made: Points,
+    last: u64,
+}
+
+impl Making {
+    fn new(points: usize) -> Self {
+        let mut made = Points::new();
+        if points > 0 {
+            let slots = (points as u64 * ROOM.1).div_ceil(100);
+            made.slots = u32::try_from(slots).unwrap_or(u32::MAX);
+            made.table.reserve_exact(made.slots as usize + 8 * PAD);
         }
-        points[at] = point;
+        Self { made, last: SENTINEL }
     }
-    points
+
+    #[inline]
+    fn extend(&mut self, points: &[u64]) {
+        let Some(&greatest) = points.last() else { return };
+        let made = &mut self.made;
+        let (mut last, mut free, mut len) = (self.last, made.end, made.len);
+        // The room that they take, written when they come, while it is in the cache.
+        let room = made.slot(unpack(greatest).0).max(free) + points.len() + 2 * PAD;
+        let room = room.min(made.table.capacity()).max(free + PAD);
+        made.table.resize(room.max(made.table.len()), SENTINEL);
+        for &point in points {
+            if last == point {
+                continue;
+            }
+            last = point;
+            let next = made.slot(unpack(point).0).max(free) + 1;
+            if made.table.len() < next + PAD {
+                made.table.resize(next + PAD, SENTINEL);
+            }
+            // The gaps before it, if any, and itself: as a rule at most four, so four are written
+            // whether they are its own or not.
+            let (from, to) = made.table.split_at_mut(free + PAD);
+            from[free..].fill(point);
+            if next > free + PAD {
+                to[..next - free - PAD].fill(point);
+            }
+            free = next;
+            len += 1;
+        }
+        self.last = last;
+        (made.end, made.len) = (free, len);
+    }
+
+    fn end(self) -> Points {
+        let mut made = self.made;
+        if made.len > 0 {
+            made.table.resize(made.end.max(made.slots as usize) + PAD, SENTINEL);
+            made.table[made.end..].fill(SENTINEL);
+        }
+        made
+    }
+}
+
+/// Points of a part of [`sort`], on average at most: a part and its room stay in the first cache.
+const PART: usize = 4_096;
+
+/// Hands out evenly spread points in the order of `before`, run by run: one scatter by the top bits
+/// into parts, one in each part, and insertion puts neighbours right. O(points) for hashes.
+fn sort(
+    unsorted: impl Iterator<Item = u64> + Clone,
+    len: usize,
+    before: impl Fn(u64, u64) -> bool,
+    mut out: impl FnMut(&[u64]),
+) {
+    let parts = (len / PART).next_power_of_two().min(1 << 16);
+    let bits = parts.ilog2();
+    let part = |point: u64| ((point >> 32) << bits >> 32) as usize;
+    let mut ends = alloc::vec![0_u32; parts + 1];
+    unsorted.clone().for_each(|point| ends[part(point) + 1] += 1);
+    let largest = ends.iter().max().map_or(0, |&count| count as usize);
+    let mut sum = 0;
+    for end in &mut ends {
+        sum += *end;
+        *end = sum;
+    }
+    // What was the begin of each part becomes its end.
+    let mut parted = alloc::vec![0_u64; len];
+    unsorted.for_each(|point| {
+        let place = &mut ends[part(point)];
+        parted[*place as usize] = point;
+        *place += 1;
+    });
+    // About a bucket a point in each part, by the bits after those of the part.
+    let deeper = largest.next_power_of_two().ilog2().min(32 - bits);
+    let bucket = |point: u64| ((point << bits) >> 32 >> (32 - deeper)) as usize;
+    let mut next = alloc::vec![0_u32; 1 << deeper];
+    let mut run = alloc::vec![0_u64; largest];
+    let mut from = 0;
+    for &end in &ends[..parts] {
+        let points = &parted[from..end as usize];
+        from = end as usize;
+        next.fill(0);
+        for &point in points {
+            next[bucket(point)] += 1;
+        }
+        let mut sum = 0;
+        for count in &mut next {
+            sum += core::mem::replace(count, sum);
+        }
+        for &point in points {
+            let place = &mut next[bucket(point)];
+            run[*place as usize] = point;
+            *place += 1;
+        }
+        let run = &mut run[..points.len()];
+        for i in 1..run.len() {
+            let point = run[i];
+            let mut at = i;
+            while at > 0 && before(point, run[at - 1]) {
+                run[at] = run[at - 1];
+                at -= 1;
+            }
+            run[at] = point;
+        }
+        out(run);
+    }
 }
 
 #[cfg(test)]
@@ -312,11 +393,19 @@ mod tests {
 
     #[test]
     fn a_sort_by_buckets_sorts() {
-        for len in [0_u64, 1, 2, 3, 100, 5_000] {
-            let drawn: Vec<u64> = (0..len).map(|i| mix(i) & !0xFF00).collect();
-            let mut expected = drawn.clone();
-            expected.sort_unstable();
-            assert_eq!(sort(&drawn, BY_WORD), expected);
+        for len in [0_u64, 1, 2, 3, 100, 2_047, 5_000, 40_000] {
+            // Spread out, and crowded: one position, two.
+            for (mask, most) in
+                [(!0xFF00, len), (!0 << 33, len), (0xFFFF, 5_000), (1 << 63 | 7, 5_000)]
+            {
+                let drawn: Vec<u64> = (0..len.min(most)).map(|i| mix(i) & mask).collect();
+                let (mut expected, mut sorted) = (drawn.clone(), Vec::new());
+                expected.sort_unstable();
+                sort(drawn.iter().copied(), drawn.len(), BY_WORD, |run| {
+                    sorted.extend_from_slice(run);
+                });
+                assert_eq!(sorted, expected);
+            }
         }
     }
 }

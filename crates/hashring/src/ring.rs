@@ -15,11 +15,16 @@
 use crate::key::{Hashed, NodeId};
 use crate::members::Members;
 use crate::placement::{Candidates, Locate, NodeIx, PlacementError, Resize, Weight};
-use crate::points::{Points, pack, sort, unpack};
-use crate::topology::{Copies, Spread, Topology};
+use crate::points::{Points, pack, unpack};
+use crate::topology::{Copies, MAX_COPIES, Spread, Topology};
 use crate::walk::Walk;
 use alloc::vec::Vec;
 use archstone_core::hash::mix;
+
+/// Places looked at together for racks: three of three are met within as many in nine of ten keys.
+const WINDOW: usize = 12;
+/// Copies chosen so; those of one window fit besides.
+const FEW: usize = MAX_COPIES - WINDOW;
 
 /// The most points a ring holds.
 const MAX_POINTS: u64 = 1 << 30;
@@ -91,14 +96,12 @@ impl Ring {
         }
         let wanted: u64 = members.iter().map(|&(_, w)| u64::from(ring.points_of(w))).sum();
         ring.check_points(wanted)?;
-        let mut points = Vec::with_capacity(ring.points.len() + wanted as usize);
-        points.extend(ring.points.iter());
+        let mut new = Vec::with_capacity(members.len());
         for (id, weight) in members {
-            let node = ring.members.push(id, weight)?;
-            let count = ring.points_of(weight);
-            points.extend(positions(id, count).map(|at| pack(at, node)));
+            new.push((id, ring.members.push(id, weight)?, ring.points_of(weight)));
         }
-        ring.fill(&points);
+        let new = new.iter().flat_map(|&(id, node, count)| points_at(id, node, count));
+        ring.points = Points::from_unsorted(ring.points.iter().chain(new), ring.order());
         Ok(ring)
     }
 
@@ -131,12 +134,61 @@ impl Ring {
         (found >= position).then_some(found)
     }
 
-    /// The points from the key on, once around, with repeats: up to the last, and from the first.
+    /// The first `N` distinct nodes from the key on; `None` where they are not met before the end of
+    /// the table. There are as many. The next point is a step whose length is computed, so the only
+    /// branch of a node is whether it is there already, which is rare.
     #[inline]
-    fn around(&self, key: Hashed) -> [&[u64]; 2] {
-        let start = self.points.first_at((key.0 >> 32) as u32).unwrap_or(0);
-        let (before, after) = self.points.places().split_at(start);
-        [after, before]
+    fn first<const N: usize>(&self, key: Hashed) -> Option<[NodeIx; N]> {
+        let mut at = self.points.first_at((key.0 >> 32) as u32)?;
+        let mut nodes = [NodeIx(u32::MAX); N];
+        for i in 0..N {
+            loop {
+                let (point, next) = self.points.step(at)?;
+                at = next;
+                let node = unpack(point).1;
+                if nodes[..i].iter().fold(true, |new, &other| new & (other != node)) {
+                    nodes[i] = node;
+                    break;
+                }
+            }
+        }
+        // The sentinels after the last point have no node's index.
+        (nodes[N - 1] != NodeIx(u32::MAX)).then_some(nodes)
+    }
+
+    /// [`Candidates::copies`] along the candidates.
+    #[inline(never)]
+    fn walked(&self, key: Hashed, count: usize) -> Copies {
+        Copies::of(self.candidates(key).take(count))
+    }
+
+    /// The first `count` nodes of distinct racks, at most [`FEW`], of which there are as many; `racks`
+    /// are those that count.
+    #[inline(never)]
+    fn first_of_racks(&self, key: Hashed, count: usize, racks: u64, topology: &Topology) -> Copies {
+        let (mut copies, mut left) = (Copies::new(), racks);
+        let places = self.points.places();
+        let mut at = self.points.first_at((key.0 >> 32) as u32).unwrap_or(0);
+        // As a rule the first window has them all. Racks that were taken are not taken again, so
+        // going past the start does no harm.
+        while let Some(window) = places.get(at..).and_then(|from| from.first_chunk::<WINDOW>()) {
+            left = take_racks(window, left, topology, &mut copies);
+            if copies.len() >= count {
+                copies.truncate(count);
+                return copies;
+            }
+            at += WINDOW;
+        }
+        for window in
+            places.get(at..).unwrap_or_default().chunks(WINDOW).chain(places.chunks(WINDOW))
+        {
+            if copies.len() >= count {
+                break;
+            }
+            left = take_racks(window, left, topology, &mut copies);
+        }
+        copies.truncate(count);
+        copies
     }
 
     fn points_of(&self, weight: Weight) -> u32 {
@@ -152,22 +204,20 @@ impl Ring {
         Ok(())
     }
 
-    /// The ring of these points in any order.
-    fn fill(&mut self, unsorted: &[u64]) {
-        let sorted = sort(unsorted, |a, b| before(&self.members, a, b));
-        self.points = Points::from_sorted(&sorted);
+    /// The order of R1.
+    fn order(&self) -> impl Fn(u64, u64) -> bool + use<'_> {
+        |a, b| before(&self.members, a, b)
     }
 
     /// Adds a node's points.
     fn insert(&mut self, id: NodeId, node: NodeIx, count: u32) {
         if self.points.fits(self.points.len() + count as usize) {
-            for at in positions(id, count) {
-                self.points.insert(pack(at, node), |a, b| before(&self.members, a, b));
+            for point in points_at(id, node, count) {
+                self.points.insert(point, |a, b| before(&self.members, a, b));
             }
         } else {
-            let new = positions(id, count).map(|at| pack(at, node));
-            let all: Vec<u64> = self.points.iter().chain(new).collect();
-            self.fill(&all);
+            let all = self.points.iter().chain(points_at(id, node, count));
+            self.points = Points::from_unsorted(all, self.order());
         }
     }
 
@@ -175,8 +225,8 @@ impl Ring {
     fn retire(&mut self, id: NodeId, node: NodeIx, count: u32) {
         let len = self.points.len().saturating_sub(count as usize);
         if self.points.fits(len) {
-            for at in positions(id, count) {
-                self.points.remove(pack(at, node), |a, b| before(&self.members, a, b));
+            for point in points_at(id, node, count) {
+                self.points.remove(point, |a, b| before(&self.members, a, b));
             }
         } else {
             let rest: Vec<u64> = self.points.iter().filter(|&p| unpack(p).1 != node).collect();
@@ -219,60 +269,42 @@ impl Candidates for Ring {
 
     #[inline]
     fn copies(&self, key: Hashed, count: usize) -> Copies {
-        if count > FEW || count > self.members.len() {
-            return Copies::of(self.candidates(key).take(count));
+        if count <= self.members.len() {
+            let few = match count {
+                2 => self.first::<2>(key).map(Copies::few),
+                3 => self.first::<3>(key).map(Copies::few),
+                4 => self.first::<4>(key).map(Copies::few),
+                _ => None,
+            };
+            if let Some(few) = few {
+                return few;
+            }
         }
-        first_few(self.around(key), count, |node| node.0)
+        self.walked(key, count)
     }
 
     #[inline]
     fn spread(&self, key: Hashed, topology: &Topology, spread: &Spread) -> Copies {
         // A repeat has a rack that is used, so the points need not be told apart.
         match spread.racks_suffice(topology) {
-            Some((zone, count)) if count <= FEW => {
-                // What is in no rack of the zone has one that is used from the start.
-                let rack = |node| topology.rack_in(node, zone);
-                first_few(self.around(key), count, rack)
+            Some((count, racks)) if count <= FEW => {
+                self.first_of_racks(key, count, racks, topology)
             }
             _ => spread.choose(topology, self.candidates(key)),
         }
     }
 }
 
-/// Copies that are chosen without a branch for each point.
-const FEW: usize = 4;
-
-/// The first `count` nodes, at most [`FEW`], of distinct classes; there are as many. `u32::MAX` is no
-/// class. Whether a point is new is a coin, so it moves words and not the program; and the words stay
-/// in registers, since a vector that is loaded after a part of it was stored waits.
-#[inline]
-fn first_few(around: [&[u64]; 2], count: usize, class: impl Fn(NodeIx) -> u32) -> Copies {
-    // The latest first.
-    let (mut classes, mut nodes, mut found) = ([u32::MAX; FEW], [0_u32; FEW], 0);
-    if count > 0 {
-        'all: for part in around {
-            for &point in part {
-                let node = unpack(point).1;
-                let class = class(node);
-                let known =
-                    classes.iter().fold(class == u32::MAX, |known, &c| known | (c == class));
-                let new = u32::from(known).wrapping_sub(1);
-                let push = |words: &mut [u32; FEW], word: u32| {
-                    for i in (1..FEW).rev() {
-                        words[i] ^= (words[i] ^ words[i - 1]) & new;
-                    }
-                    words[0] ^= (words[0] ^ word) & new;
-                };
-                push(&mut classes, class);
-                push(&mut nodes, node.0);
-                found += usize::from(!known);
-                if found >= count {
-                    break 'all;
-                }
-            }
-        }
-    }
-    Copies::of(nodes[..found].iter().rev().map(|&node| NodeIx(node)))
+/// Adds the nodes of these places whose racks are `left`, each rack once, and says which are left
+/// then. Whether a place has a new rack is a coin, so it moves words and not the program.
+#[inline(always)]
+fn take_racks(places: &[u64], left: u64, topology: &Topology, copies: &mut Copies) -> u64 {
+    places.iter().fold(left, |left, &point| {
+        let node = unpack(point).1;
+        let rack = topology.rack(node);
+        copies.push_if(node, left & rack != 0);
+        left & !rack
+    })
 }
 
 /// The distinct nodes of a [`Ring`] from a key on, clockwise.
@@ -315,12 +347,12 @@ impl Resize for Ring {
     }
 }
 
-/// The positions of a node's points: a SplitMix64 stream seeded with its identity, so that point
-/// `i` is the same whatever the weight.
-fn positions(id: NodeId, count: u32) -> impl Iterator<Item = u32> {
+/// A node's points, at the positions of a SplitMix64 stream seeded with its identity: point `i` is the
+/// same whatever the weight.
+fn points_at(id: NodeId, node: NodeIx, count: u32) -> impl Iterator<Item = u64> + Clone {
     let step =
         move |i: u32| id.0.wrapping_add((u64::from(i) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    (0..count).map(move |i| (mix(step(i)) >> 32) as u32)
+    (0..count).map(move |i| pack((mix(step(i)) >> 32) as u32, node))
 }
 
 /// The members and points a node; the points follow.
@@ -346,11 +378,10 @@ impl TryFrom<Snapshot> for Ring {
         ring.members = from.members;
         let count = |weight: Weight| u64::from(ring.points_of(weight));
         ring.check_points(ring.members.iter().map(|(_, member)| count(member.weight)).sum())?;
-        let all = ring.members.iter().flat_map(|(node, member)| {
-            positions(member.id, ring.points_of(member.weight)).map(move |at| pack(at, node))
-        });
-        let all: Vec<u64> = all.collect();
-        ring.fill(&all);
+        let of = |weight| ring.points_of(weight);
+        let members: Vec<_> = ring.members.iter().collect();
+        let all = members.iter().flat_map(|&(node, m)| points_at(m.id, node, of(m.weight)));
+        ring.points = Points::from_unsorted(all, ring.order());
         Ok(ring)
     }
 }

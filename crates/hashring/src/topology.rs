@@ -18,43 +18,93 @@ pub struct Place {
 }
 
 /// Where every node stands, by index.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "Vec<Option<Place>>", into = "Vec<Option<Place>>"))]
 pub struct Topology {
     places: Vec<Option<Place>>,
-    /// (place, nodes there), ascending: how many racks a zone has.
-    racks: Vec<(Place, u32)>,
+    /// The [`Rack::bit`] of each node, 0 for one that stands nowhere.
+    bits: Vec<u64>,
+    /// By place, ascending.
+    racks: Vec<Rack>,
+    /// What follows of the racks, for each zone that has one.
+    zones: Vec<Zone>,
 }
+
+/// A zone's racks, and their bits; 0 when one has none.
+#[derive(Clone, Copy, Debug)]
+struct Zone {
+    zone: u16,
+    racks: usize,
+    bits: u64,
+}
+
+/// A rack that has a node.
+#[derive(Clone, Copy, Debug)]
+struct Rack {
+    place: Place,
+    nodes: u32,
+    /// One of its own among all racks, so that a set of racks is a word; 0 past 64 racks.
+    bit: u64,
+}
+
+/// What is known of the same nodes is equal, whatever the numbers of their racks.
+impl PartialEq for Topology {
+    fn eq(&self, other: &Self) -> bool {
+        self.places == other.places
+    }
+}
+
+impl Eq for Topology {}
 
 impl Topology {
     /// No nodes yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { places: Vec::new(), racks: Vec::new() }
+        Self { places: Vec::new(), bits: Vec::new(), racks: Vec::new(), zones: Vec::new() }
     }
 
-    /// Puts a node at a place, or moves it there.
+    /// Puts a node at a place, or moves it there. O(racks).
     pub fn put(&mut self, node: NodeIx, place: Place) {
         self.take(node);
         if node.index() >= self.places.len() {
             self.places.resize(node.index() + 1, None);
+            self.bits.resize(node.index() + 1, 0);
         }
+        let at = match self.racks.binary_search_by_key(&place, |rack| rack.place) {
+            Ok(at) => at,
+            Err(at) => {
+                let free = !self.racks.iter().fold(0, |taken, rack| taken | rack.bit);
+                let bit = free & free.wrapping_neg();
+                self.racks.insert(at, Rack { place, nodes: 0, bit });
+                self.sum_up();
+                at
+            }
+        };
+        self.racks[at].nodes += 1;
         self.places[node.index()] = Some(place);
-        match self.racks.binary_search_by_key(&place, |&(rack, _)| rack) {
-            Ok(at) => self.racks[at].1 += 1,
-            Err(at) => self.racks.insert(at, (place, 1)),
+        self.bits[node.index()] = self.racks[at].bit;
+    }
+
+    /// Forgets a node; nothing happens when it was not there. O(racks).
+    pub fn take(&mut self, node: NodeIx) {
+        let Some(place) = self.places.get_mut(node.index()).and_then(Option::take) else { return };
+        self.bits[node.index()] = 0;
+        if let Ok(at) = self.racks.binary_search_by_key(&place, |rack| rack.place) {
+            self.racks[at].nodes -= 1;
+            if self.racks[at].nodes == 0 {
+                self.racks.remove(at);
+                self.sum_up();
+            }
         }
     }
 
-    /// Forgets a node; nothing happens when it was not there.
-    pub fn take(&mut self, node: NodeIx) {
-        let Some(place) = self.places.get_mut(node.index()).and_then(Option::take) else { return };
-        if let Ok(at) = self.racks.binary_search_by_key(&place, |&(rack, _)| rack) {
-            self.racks[at].1 -= 1;
-            if self.racks[at].1 == 0 {
-                self.racks.remove(at);
-            }
+    fn sum_up(&mut self) {
+        self.zones.clear();
+        for racks in self.racks.chunk_by(|a, b| a.place.zone == b.place.zone) {
+            let numbered = racks.iter().all(|rack| rack.bit != 0);
+            let bits = if numbered { racks.iter().fold(0, |set, rack| set | rack.bit) } else { 0 };
+            self.zones.push(Zone { zone: racks[0].place.zone, racks: racks.len(), bits });
         }
     }
 
@@ -64,19 +114,16 @@ impl Topology {
         self.places.get(node.index()).copied().flatten()
     }
 
-    /// The rack of a node of that zone; `u32::MAX` for any other.
+    /// The bit of a node's rack, 0 for one that stands nowhere or in a rack past the 64th.
     #[inline]
-    pub(crate) fn rack_in(&self, node: NodeIx, zone: u16) -> u32 {
-        match self.places.get(node.index()) {
-            Some(&Some(place)) if place.zone == zone => place.rack.into(),
-            _ => u32::MAX,
-        }
+    pub(crate) fn rack(&self, node: NodeIx) -> u64 {
+        self.bits.get(node.index()).copied().unwrap_or(0)
     }
 
     /// Racks that have a node, and nodes, in a zone.
     fn size_of(&self, zone: u16) -> (usize, usize) {
-        let in_zone = self.racks.iter().filter(|(place, _)| place.zone == zone);
-        in_zone.fold((0, 0), |(racks, nodes), &(_, n)| (racks + 1, nodes + n as usize))
+        let in_zone = self.racks.iter().filter(|rack| rack.place.zone == zone);
+        in_zone.fold((0, 0), |(racks, nodes), rack| (racks + 1, nodes + rack.nodes as usize))
     }
 }
 
@@ -127,7 +174,8 @@ pub struct Copies {
 }
 
 impl Copies {
-    const fn new() -> Self {
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
         Self { nodes: [NodeIx(0); MAX_COPIES], len: 0 }
     }
 
@@ -138,9 +186,28 @@ impl Copies {
         copies
     }
 
+    /// `N` nodes, at most [`MAX_COPIES`].
+    #[inline(always)]
+    pub(crate) fn few<const N: usize>(few: [NodeIx; N]) -> Self {
+        let mut nodes = [NodeIx(0); MAX_COPIES];
+        nodes[..N].copy_from_slice(&few);
+        Self { nodes, len: N as u8 }
+    }
+
     fn push(&mut self, node: NodeIx) {
         self.nodes[usize::from(self.len)] = node;
         self.len += 1;
+    }
+
+    /// Writes the node in any case, past the 16th over an earlier one, and counts it if `yes`.
+    #[inline(always)]
+    pub(crate) fn push_if(&mut self, node: NodeIx, yes: bool) {
+        self.nodes[usize::from(self.len) % MAX_COPIES] = node;
+        self.len += u8::from(yes);
+    }
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len as u8);
     }
 
     /// The nodes.
@@ -185,17 +252,19 @@ impl Spread {
         Ok(Self { zones: zones.into() })
     }
 
-    /// The one zone and its copies, when it has as many racks: each copy has one of its own then.
+    /// The copies of the only zone and the bits of its racks, when there are as many: each copy has
+    /// a rack of its own then.
     #[inline]
-    pub(crate) fn racks_suffice(&self, topology: &Topology) -> Option<(u16, usize)> {
+    pub(crate) fn racks_suffice(&self, topology: &Topology) -> Option<(usize, u64)> {
         let &[(zone, copies)] = &self.zones[..] else { return None };
-        let copies = usize::from(copies);
-        let here = topology.racks.iter().filter(|(place, _)| place.zone == zone);
-        (here.take(copies).count() == copies).then_some((zone, copies))
+        let here = topology.zones.iter().find(|known| known.zone == zone)?;
+        let enough = here.racks >= usize::from(copies) && here.bits != 0;
+        enough.then_some((copies.into(), here.bits))
     }
 
     /// Chooses the copies along `walk`, the nodes in the key's order of preference (repeats are
     /// allowed). Does not allocate. Gives fewer than asked for where a zone has fewer nodes.
+    #[inline(never)]
     pub fn choose(&self, topology: &Topology, walk: impl Iterator<Item = NodeIx>) -> Copies {
         let mut zones = [Filling { zone: 0, want: 0, racks_left: 0 }; MAX_COPIES];
         let mut missing = 0;

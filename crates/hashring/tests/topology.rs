@@ -54,3 +54,43 @@ proptest! {
         }
     }
 }
+
+/// More racks than a set of them holds, nodes that move between racks, racks that empty: the fast path
+/// gives way to the rule, and takes up again.
+#[test]
+fn a_ring_spreads_over_more_racks_than_a_word_has_bits() {
+    let (mut ring, mut topology) = (Ring::with_points(6).unwrap(), Topology::new());
+    let nodes: Vec<NodeIx> =
+        (0..80_u16).map(|i| ring.add(NodeId::of(&i.to_string()), Weight::ONE).unwrap()).collect();
+    let agree = |topology: &Topology| {
+        for zones in [vec![(0, 3)], vec![(1, 2)], vec![(2, 1)], vec![(1, 4)], vec![(0, 16)]] {
+            let spread = Spread::new(&zones).unwrap();
+            for key in (0..300_u64).map(|i| i.hashed(0)) {
+                let rule = spread.choose(topology, ring.candidates(key));
+                assert_eq!(ring.spread(key, topology, &spread).as_slice(), rule.as_slice());
+            }
+        }
+    };
+    for (i, &node) in (0_u16..).zip(&nodes) {
+        topology.put(node, Place { zone: i % 3, rack: i });
+        if i % 16 == 15 {
+            agree(&topology);
+        }
+    }
+    // Half of the racks empty, and their nodes move together into two.
+    for &node in &nodes[..40] {
+        topology.put(node, Place { zone: 1, rack: (node.0 % 2) as u16 });
+    }
+    agree(&topology);
+    for &node in &nodes[20..60] {
+        topology.take(node);
+    }
+    agree(&topology);
+    let mut anew = Topology::new();
+    for &node in &nodes {
+        if let Some(place) = topology.place(node) {
+            anew.put(node, place);
+        }
+    }
+    assert_eq!(anew, topology, "whatever bits the racks have");
+}

@@ -31,7 +31,7 @@ pub mod twemproxy;
 mod xxh64;
 
 use crate::placement::{NodeIx, PlacementError};
-use crate::points::{Points, pack, sort, unpack};
+use crate::points::{Points, pack, unpack};
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
@@ -61,7 +61,7 @@ struct Ring32 {
 impl Ring32 {
     /// Of equal points the earlier server's counts.
     fn new(points: &[u64]) -> Self {
-        Self { points: Points::from_sorted(&sort(points, |a, b| a < b)) }
+        Self { points: Points::from_unsorted(points.iter().copied(), |a, b| a < b) }
     }
 
     #[inline]

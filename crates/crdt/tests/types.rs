@@ -145,6 +145,13 @@ proptest! {
         prop_assert_eq!(all.len(), expected.len());
         prop_assert_eq!(all.removed(), model.len() - expected.len());
         prop_assert_eq!(read, expected);
+        all.validate();
+        let mut kept = all.clone();
+        let stable = Timestamp::from_u64(20, id(0));
+        let forgotten = model.values().filter(|(time, value)| value.is_none() && *time < 20).count();
+        prop_assert_eq!(kept.forget_before(stable), forgotten);
+        prop_assert_eq!(kept.removed(), all.removed() - forgotten);
+        kept.validate();
         // Each replica writes under its own id with growing stamps: then a version tells all.
         let mut own = vec![LwwMap::<u8, u8>::new(); 3];
         for (time, &(at, _, key, value)) in writes.iter().enumerate() {
@@ -451,6 +458,28 @@ fn hybrid_clocks_bound_what_a_wrong_clock_does() {
     assert_eq!(clock.last().millis(), 1_000_000_000);
     let restarted = HybridClock::after(clock.last(), id(0), Duration::from_secs(60));
     assert!(restarted.stamp(999_990_000).unwrap() > clock.last());
+}
+
+#[test]
+fn hybrid_clocks_end_in_an_error_and_never_wrap() {
+    let end = (1 << 48) - 1;
+    let nearly = Timestamp::new(end - 20, u16::MAX, id(0));
+    let clock = HybridClock::after(nearly, id(0), Duration::MAX);
+    let mut last = nearly;
+    let mut made = 0;
+    while let Ok(stamp) = clock.stamp(end - 30) {
+        assert!(stamp > last);
+        (last, made) = (stamp, made + 1);
+    }
+    // 16 ms before the end no more; and whatever is tried then, the clock stays.
+    assert_eq!((last.millis(), last.counter(), made), (end - 16, u16::MAX, 4 << 16));
+    for now in [0, end - 16, end, u64::MAX] {
+        assert_eq!(clock.stamp(now), Err(HlcError::Exhausted), "{now}");
+        assert!(clock.observe(now, Timestamp::from_u64(u64::MAX, id(1))).is_err());
+    }
+    assert_eq!(clock.last(), last);
+    let stored = Timestamp::from_u64(u64::MAX, id(0));
+    assert_eq!(HybridClock::after(stored, id(0), Duration::MAX).stamp(5), Err(HlcError::Exhausted));
 }
 
 #[test]

@@ -4,7 +4,9 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archstone_crdt::clock::{CausalContext, HlcError, HybridClock, Timestamp, VersionVector};
+use archstone_crdt::clock::{
+    CausalContext, HlcError, HybridClock, Siblings, Timestamp, VersionVector,
+};
 use archstone_crdt::counter::{
     BoundedCounter, BoundedError, GCounter, PnCounter, ResettableCounter,
 };
@@ -330,6 +332,57 @@ proptest! {
         all.forget_before(Timestamp::from_u64(u64::MAX, id(1)));
         prop_assert!(all.iter().eq(model.iter()) && all.log_len() == 0);
         prop_assert!(!all.place(Timestamp::from_u64(1, id(0)), 1, 0));
+    }
+
+    /// Against sets of events: a value is there until a write or a removal that had seen it.
+    #[test]
+    fn siblings_are_what_no_later_write_had_seen(steps in prop::collection::vec((0_usize..3, 0_usize..3, 0_u8..8, 0_usize..99), 0..40)) {
+        type Model = (BTreeSet<Dot>, BTreeMap<Dot, usize>);
+        let mut keys: Vec<Siblings<usize>> = vec![Siblings::new(); 3];
+        let mut models: Vec<Model> = vec![(BTreeSet::new(), BTreeMap::new()); 3];
+        // What clients have read, and one that lies about events of server 0.
+        let mut read = vec![VersionVector::new(), VersionVector::from_iter([(id(0), 1_000)])];
+        for (nth, (at, other, what, pick)) in steps.into_iter().enumerate() {
+            let mut seen = read[pick % read.len()].clone();
+            let (events, live) = &mut models[at];
+            if what < 5 {
+                // A server knows what it has not written yet, and removals are by what was read.
+                let next = events.iter().filter(|dot| dot.replica == id(at)).map(|dot| dot.counter).max().unwrap_or(0) + 1;
+                if seen.get(id(at)) >= next && what > 0 {
+                    seen = seen.iter().filter(|entry| entry.0 != id(at)).collect();
+                }
+                if seen.get(id(0)) == 1_000 && at != 0 || what == 0 && seen.get(id(0)) == 1_000 {
+                    continue;
+                }
+                live.retain(|dot, _| !seen.contains(*dot));
+                events.extend(seen.iter().flat_map(|(replica, n)| (1..=n).map(move |c| Dot::new(replica, c))));
+                if what == 0 {
+                    keys[at].delete(&seen);
+                } else {
+                    events.insert(Dot::new(id(at), next));
+                    live.insert(Dot::new(id(at), next), nth);
+                    keys[at].put(id(at), &read[pick % read.len()], nth).unwrap();
+                }
+            } else if what < 7 {
+                let (theirs, their_key) = (models[other].clone(), keys[other].clone());
+                let (events, live) = &mut models[at];
+                let before = live.len();
+                let news = !theirs.0.is_subset(events);
+                live.retain(|dot, _| theirs.1.contains_key(dot) || !theirs.0.contains(dot));
+                // A removal has no event of its own, but what it takes away is news.
+                let news = news || live.len() < before;
+                live.extend(theirs.1.iter().filter(|(dot, _)| !events.contains(dot)).map(|(d, v)| (*d, *v)));
+                events.extend(theirs.0);
+                prop_assert_eq!(keys[at].merge(&their_key), news);
+            } else {
+                read.push(keys[at].context());
+            }
+            let mut values: Vec<usize> = keys[at].values().copied().collect();
+            values.sort_unstable();
+            let mut expected: Vec<usize> = models[at].1.values().copied().collect();
+            expected.sort_unstable();
+            prop_assert_eq!(values, expected);
+        }
     }
 
     #[test]

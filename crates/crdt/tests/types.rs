@@ -4,7 +4,9 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archstone_crdt::clock::{CausalContext, HlcError, HybridClock, Timestamp, VersionVector};
+use archstone_crdt::clock::{
+    CausalContext, HlcError, HybridClock, Siblings, Timestamp, VersionVector,
+};
 use archstone_crdt::counter::{
     BoundedCounter, BoundedError, GCounter, PnCounter, ResettableCounter,
 };
@@ -145,6 +147,13 @@ proptest! {
         prop_assert_eq!(all.len(), expected.len());
         prop_assert_eq!(all.removed(), model.len() - expected.len());
         prop_assert_eq!(read, expected);
+        all.validate();
+        let mut kept = all.clone();
+        let stable = Timestamp::from_u64(20, id(0));
+        let forgotten = model.values().filter(|(time, value)| value.is_none() && *time < 20).count();
+        prop_assert_eq!(kept.forget_before(stable), forgotten);
+        prop_assert_eq!(kept.removed(), all.removed() - forgotten);
+        kept.validate();
         // Each replica writes under its own id with growing stamps: then a version tells all.
         let mut own = vec![LwwMap::<u8, u8>::new(); 3];
         for (time, &(at, _, key, value)) in writes.iter().enumerate() {
@@ -325,6 +334,57 @@ proptest! {
         prop_assert!(!all.place(Timestamp::from_u64(1, id(0)), 1, 0));
     }
 
+    /// Against sets of events: a value is there until a write or a removal that had seen it.
+    #[test]
+    fn siblings_are_what_no_later_write_had_seen(steps in prop::collection::vec((0_usize..3, 0_usize..3, 0_u8..8, 0_usize..99), 0..40)) {
+        type Model = (BTreeSet<Dot>, BTreeMap<Dot, usize>);
+        let mut keys: Vec<Siblings<usize>> = vec![Siblings::new(); 3];
+        let mut models: Vec<Model> = vec![(BTreeSet::new(), BTreeMap::new()); 3];
+        // What clients have read, and one that lies about events of server 0.
+        let mut read = vec![VersionVector::new(), VersionVector::from_iter([(id(0), 1_000)])];
+        for (nth, (at, other, what, pick)) in steps.into_iter().enumerate() {
+            let mut seen = read[pick % read.len()].clone();
+            let (events, live) = &mut models[at];
+            if what < 5 {
+                // A server knows what it has not written yet, and removals are by what was read.
+                let next = events.iter().filter(|dot| dot.replica == id(at)).map(|dot| dot.counter).max().unwrap_or(0) + 1;
+                if seen.get(id(at)) >= next && what > 0 {
+                    seen = seen.iter().filter(|entry| entry.0 != id(at)).collect();
+                }
+                if seen.get(id(0)) == 1_000 && at != 0 || what == 0 && seen.get(id(0)) == 1_000 {
+                    continue;
+                }
+                live.retain(|dot, _| !seen.contains(*dot));
+                events.extend(seen.iter().flat_map(|(replica, n)| (1..=n).map(move |c| Dot::new(replica, c))));
+                if what == 0 {
+                    keys[at].delete(&seen);
+                } else {
+                    events.insert(Dot::new(id(at), next));
+                    live.insert(Dot::new(id(at), next), nth);
+                    keys[at].put(id(at), &read[pick % read.len()], nth).unwrap();
+                }
+            } else if what < 7 {
+                let (theirs, their_key) = (models[other].clone(), keys[other].clone());
+                let (events, live) = &mut models[at];
+                let before = live.len();
+                let news = !theirs.0.is_subset(events);
+                live.retain(|dot, _| theirs.1.contains_key(dot) || !theirs.0.contains(dot));
+                // A removal has no event of its own, but what it takes away is news.
+                let news = news || live.len() < before;
+                live.extend(theirs.1.iter().filter(|(dot, _)| !events.contains(dot)).map(|(d, v)| (*d, *v)));
+                events.extend(theirs.0);
+                prop_assert_eq!(keys[at].merge(&their_key), news);
+            } else {
+                read.push(keys[at].context());
+            }
+            let mut values: Vec<usize> = keys[at].values().copied().collect();
+            values.sort_unstable();
+            let mut expected: Vec<usize> = models[at].1.values().copied().collect();
+            expected.sort_unstable();
+            prop_assert_eq!(values, expected);
+        }
+    }
+
     #[test]
     fn pairs_let_the_version_decide(rows in prop::collection::vec((0_u8..3, 0_u64..4, 1_u64..9), 3)) {
         let pair = |&(version, replica, count): &(u8, u64, u64)| {
@@ -451,6 +511,28 @@ fn hybrid_clocks_bound_what_a_wrong_clock_does() {
     assert_eq!(clock.last().millis(), 1_000_000_000);
     let restarted = HybridClock::after(clock.last(), id(0), Duration::from_secs(60));
     assert!(restarted.stamp(999_990_000).unwrap() > clock.last());
+}
+
+#[test]
+fn hybrid_clocks_end_in_an_error_and_never_wrap() {
+    let end = (1 << 48) - 1;
+    let nearly = Timestamp::new(end - 20, u16::MAX, id(0));
+    let clock = HybridClock::after(nearly, id(0), Duration::MAX);
+    let mut last = nearly;
+    let mut made = 0;
+    while let Ok(stamp) = clock.stamp(end - 30) {
+        assert!(stamp > last);
+        (last, made) = (stamp, made + 1);
+    }
+    // 16 ms before the end no more; and whatever is tried then, the clock stays.
+    assert_eq!((last.millis(), last.counter(), made), (end - 16, u16::MAX, 4 << 16));
+    for now in [0, end - 16, end, u64::MAX] {
+        assert_eq!(clock.stamp(now), Err(HlcError::Exhausted), "{now}");
+        assert!(clock.observe(now, Timestamp::from_u64(u64::MAX, id(1))).is_err());
+    }
+    assert_eq!(clock.last(), last);
+    let stored = Timestamp::from_u64(u64::MAX, id(0));
+    assert_eq!(HybridClock::after(stored, id(0), Duration::MAX).stamp(5), Err(HlcError::Exhausted));
 }
 
 #[test]

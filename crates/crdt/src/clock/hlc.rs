@@ -11,6 +11,10 @@ use crate::id::ReplicaId;
 const COUNTER_BITS: u32 = 16;
 /// The last millisecond that a stamp can hold: the year 10889.
 const MAX_MILLIS: u64 = (1 << 48) - 1;
+/// No stamp is made past this, nor within `SLACK_MS` of a limit without a compare-exchange, so
+/// that as many threads at once as there are numbers in between (a million) cannot wrap the word.
+const LAST: u64 = u64::MAX - (SLACK_MS << COUNTER_BITS);
+const SLACK_MS: u64 = 16;
 
 /// An instant of a [`HybridClock`]: 48 bits of milliseconds, 16 of a counter, the replica.
 ///
@@ -89,7 +93,7 @@ pub enum HlcError {
         /// How far it may be.
         limit_ms: u64,
     },
-    /// Past the year 10889.
+    /// Within the last 16 ms of the year 10889, or past it.
     Exhausted,
 }
 
@@ -99,7 +103,7 @@ impl fmt::Display for HlcError {
             Self::Drift { ahead_ms, limit_ms } => {
                 write!(f, "a stamp {ahead_ms} ms ahead of the wall clock; {limit_ms} are allowed")
             }
-            Self::Exhausted => write!(f, "no stamp after millisecond {MAX_MILLIS}"),
+            Self::Exhausted => write!(f, "no stamp after millisecond {}", LAST >> COUNTER_BITS),
         }
     }
 }
@@ -114,7 +118,8 @@ impl core::error::Error for HlcError {}
 /// the wall clock the last one is. Stamps further ahead than `max_drift` are refused: that bounds
 /// what a wrong clock elsewhere can do.
 ///
-/// 16 bytes and one word of state; a stamp is one load and one compare-exchange.
+/// 16 bytes and one word of state; a stamp is one load and one addition while the wall clock stands
+/// still, else one load and one compare-exchange.
 ///
 /// ```
 /// use archstone_crdt::{ReplicaId, clock::HybridClock};
@@ -130,8 +135,8 @@ impl core::error::Error for HlcError {}
 /// ```
 #[derive(Debug)]
 pub struct HybridClock {
-    // Invariant: only ever grows, and every stamp is a value that it was given by a successful
-    // exchange; so no two calls return the same and none returns less than one before it.
+    // Invariant: only ever grows, and every stamp is a value that it was given by one addition or
+    // one successful exchange; so no two calls return the same and none returns less than one before it.
     // Relaxed suffices: the value itself is all that is shared, and it has one modification order.
     last: AtomicU64,
     replica: ReplicaId,
@@ -179,8 +184,19 @@ impl HybridClock {
         }
         let least = least.max(now_ms << COUNTER_BITS);
         let mut last = self.last.load(Ordering::Relaxed);
+        // The clock stands at or past `least` and far from its limits: the next number is a stamp,
+        // whoever else takes one meanwhile. (Should another thread move the clock further just
+        // now, it was allowed to by its own later wall time.) One addition, never a second try.
+        let room_ms = now_ms.saturating_add(self.max_drift_ms).min(MAX_MILLIS);
+        if last >= least && (last >> COUNTER_BITS) + SLACK_MS < room_ms {
+            let time = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+            return Ok(Timestamp { time, replica: self.replica });
+        }
         loop {
             let time = least.max(last.checked_add(1).ok_or(HlcError::Exhausted)?);
+            if time > LAST {
+                return Err(HlcError::Exhausted);
+            }
             let ahead_ms = (time >> COUNTER_BITS) - now_ms;
             if ahead_ms > self.max_drift_ms {
                 return Err(HlcError::Drift { ahead_ms, limit_ms: self.max_drift_ms });

@@ -250,8 +250,7 @@ where
 
     fn write_body(&self, out: &mut Writer) {
         let mut rows: Vec<_> = self
-            .entries
-            .iter()
+            .writes()
             .map(|(key, entry)| {
                 let mut bytes = Writer::new();
                 key.put(&mut bytes);

@@ -137,8 +137,9 @@ impl<T: Hash + Eq + Clone, H: BuildHasher> Elements<T, H> {
         self.hasher.hash_one((owner, counter))
     }
 
+    /// A row of `item`.
     #[inline]
-    fn row_of<Q: Hash + Eq + ?Sized>(&self, item: &Q) -> Option<usize>
+    pub(crate) fn row_of<Q: Hash + Eq + ?Sized>(&self, item: &Q) -> Option<usize>
     where
         T: Borrow<Q>,
     {
@@ -202,9 +203,17 @@ impl<T: Hash + Eq + Clone, H: BuildHasher> Elements<T, H> {
     where
         T: Borrow<Q>,
     {
-        while let Some(row) = self.row_of(item) {
+        if let Some(row) = self.row_of(item) {
+            self.take_row(row, dropped);
+        }
+    }
+
+    /// Drops the element of `row`; its dots go to `dropped`.
+    pub(crate) fn take_row(&mut self, row: usize, dropped: &mut Dots) {
+        let mut next = Some(row);
+        while let Some(row) = next {
             dropped.push(self.dot(row));
-            self.remove_row(row);
+            next = self.remove_row(row);
         }
     }
 
@@ -255,16 +264,18 @@ impl<T: Hash + Eq + Clone, H: BuildHasher> Elements<T, H> {
         }
     }
 
-    fn remove_row(&mut self, row: usize) {
+    /// Drops a row; another row of the same element, if there is one.
+    fn remove_row(&mut self, row: usize) -> Option<usize> {
         self.unlink_dot(row);
         let hash = self.hasher.hash_one(&self.items[row]);
         if let Ok(entry) = self.by_item.find_entry(hash, |&r| r as usize == row) {
             entry.remove();
         }
-        if self.doubles > 0
-            && self.by_item.find(hash, |&r| self.items[r as usize] == self.items[row]).is_some()
-        {
-            self.doubles -= 1;
+        let mut twin = None;
+        if self.doubles > 0 {
+            let same = |&r: &u32| self.items[r as usize] == self.items[row];
+            twin = self.by_item.find(hash, same).map(|&r| r as usize);
+            self.doubles -= usize::from(twin.is_some());
         }
         let last = self.items.len() - 1;
         if row < last {
@@ -281,6 +292,7 @@ impl<T: Hash + Eq + Clone, H: BuildHasher> Elements<T, H> {
         self.items.swap_remove(row);
         self.counters.swap_remove(row);
         self.owners.swap_remove(row);
+        twin.map(|twin| if twin == last { row } else { twin })
     }
 
     fn bits(&self, replica: ReplicaId) -> Option<&Bits> {

@@ -20,7 +20,7 @@ use crate::lattice::{Delta, Lattice};
 /// let mut cart = AddWinsSet::new();
 /// let milk = cart.add(ann, "milk")?;
 /// let mut copy = AddWinsSet::new();
-/// copy.apply(&milk);                      // a delta: what the other lacks, 30 bytes or so
+/// copy.apply(&milk);                      // a delta: what the other lacks, 22 bytes for a u64
 /// copy.remove(bob, "milk")?;              // bob removes the milk that he sees
 /// cart.add(ann, "milk")?;                 // while ann adds it again
 /// cart.merge(&copy);
@@ -65,9 +65,12 @@ impl<T: Hash + Eq + Clone, H: BuildHasher + Default + Clone> AddWinsSet<T, H> {
         T: Borrow<Q>,
     {
         let mut dropped = Dots::new();
-        let dot = if self.contains(item) { Some(self.0.context.next(me)?) } else { None };
-        self.0.store.take(item, &mut dropped);
-        Ok(SetDelta { dot, item: None, dropped })
+        let Some(row) = self.0.store.row_of(item) else {
+            return Ok(SetDelta { dot: None, item: None, dropped });
+        };
+        let dot = self.0.context.next(me)?;
+        self.0.store.take_row(row, &mut dropped);
+        Ok(SetDelta { dot: Some(dot), item: None, dropped })
     }
 
     /// What is seen of `item` now, for a [`remove_observed`](Self::remove_observed) later: a

@@ -12,6 +12,9 @@ use crate::codec::{Reader, Value, Writer};
 /// The most symbols that a decoder takes: differences of about 3 million keys.
 const MAX_SYMBOLS: u64 = 1 << 22;
 
+/// A place that no stream reaches.
+const FAR: u64 = 1 << 40;
+
 /// Some keys of a set, added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CodedSymbol {
@@ -50,24 +53,29 @@ impl Places {
         // A multiplicative generator; the constant is the one of Steele and Vigna's table for
         // 64 bits. Its upper bits are good.
         self.state = self.state.wrapping_mul(0xda94_2042_e4dd_58b5);
-        // gap = ceil((at + 1.5) * (2^32 / sqrt(r) - 1)) with r in 0..2^64, in whole numbers: every
-        // machine agrees. The reciprocal root is a table's, interpolated, right to 2^-17.
-        let even = (self.state.leading_zeros() & !1).min(60);
+        // gap = floor((at + 1.5) * (2^32 / sqrt(r) - 1)) + 1 with r in 0..2^64, in whole numbers:
+        // every machine agrees. The reciprocal root is a table's, interpolated, right to 2^-17.
+        // Below 2^-44 the root is cut, so that the product fits: no symbol is that far away.
+        let even = ((self.state | 1).leading_zeros() & !1).min(44);
         let scaled = (self.state << even) | (1 << 62);
-        let (row, rest) = ((scaled >> 54) as usize - 256, (scaled >> 22) & 0xffff_ffff);
-        let inverse = ROOTS[row] - (((ROOTS[row] - ROOTS[row + 1]) * rest) >> 32);
+        let (row, rest) = ((scaled >> 54) as usize, (scaled >> 22) & 0xffff_ffff);
+        let (root, step) = ROOTS[row % ROOTS.len()];
+        let inverse = root - ((step * rest) >> 32);
         let excess = (inverse << (even / 2)) - (1 << 32);
-        let gap = (u128::from(2 * self.at + 3) * u128::from(excess)).div_ceil(1 << 33);
-        self.at = self.at.saturating_add(gap.clamp(1, 1 << 40) as u64);
+        let gap = ((u128::from(2 * self.at + 3) * u128::from(excess)) >> 33) as u64 + 1;
+        self.at = (self.at + gap).min(FAR);
     }
 }
 
-/// `2^32 / sqrt(i / 1024)` for `i` from 256 to 1,024.
-static ROOTS: [u64; 769] = {
-    let mut roots = [0; 769];
-    let mut row = 0;
+/// `2^32 / sqrt(i / 1024)` for `i` from 256 to 1,023, and how much less it is for `i + 1`; rows
+/// before 256 are never read.
+static ROOTS: [(u64, u64); 1024] = {
+    let mut roots = [(0, 0); 1024];
+    let mut row = 256;
     while row < roots.len() {
-        roots[row] = ((1_u128 << 74) / (row as u128 + 256)).isqrt() as u64;
+        let root = ((1_u128 << 74) / row as u128).isqrt() as u64;
+        let next = ((1_u128 << 74) / (row as u128 + 1)).isqrt() as u64;
+        roots[row] = (root, root - next);
         row += 1;
     }
     roots
@@ -103,11 +111,13 @@ impl RibltEncoder {
     /// Adds the next `symbols.len()` symbols to `symbols`.
     fn add_to(&mut self, symbols: &mut [CodedSymbol], direction: i64) {
         let end = self.made + symbols.len() as u64;
-        for (key, check, places) in &mut self.keys {
+        for (key, check, stored) in &mut self.keys {
+            let mut places = *stored;
             while places.at < end {
                 symbols[(places.at - self.made) as usize].add(*key, *check, direction);
                 places.advance();
             }
+            *stored = places;
         }
         self.made = end;
     }

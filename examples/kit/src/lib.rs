@@ -21,6 +21,8 @@ pub mod money;
 pub mod plot;
 mod print;
 pub mod progress;
+#[cfg(feature = "sim")]
+pub mod raft;
 pub mod report;
 pub mod retry;
 pub mod run;

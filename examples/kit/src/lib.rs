@@ -6,6 +6,8 @@ pub mod args;
 pub mod block;
 pub mod breaker;
 pub mod chart;
+#[cfg(feature = "sim")]
+pub mod check;
 pub mod claims;
 pub mod design;
 pub mod diagram;
@@ -14,14 +16,21 @@ pub mod generate;
 pub mod human;
 pub mod invariant;
 pub mod latency;
+pub mod money;
 #[cfg(feature = "plot")]
 pub mod plot;
 mod print;
 pub mod progress;
+#[cfg(feature = "sim")]
+pub mod raft;
 pub mod report;
 pub mod retry;
 pub mod run;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod snapshot;
+#[cfg(feature = "sim")]
+pub mod space_time;
 pub mod table;
 pub mod term;
 pub mod value;

@@ -127,6 +127,9 @@ fn deltas_are_not_sent_back_to_where_they_came_from() {
     assert_eq!((log.trim([bob, me]), log.len()), (0, 2));
     log.ack(me, 3);
     assert_eq!((log.trim([bob, me]), log.is_empty()), (2, true));
+    // What was acknowledged from the future does not cover what comes after.
+    log.push(me, state(4));
+    assert_eq!(log.next_for(bob), Shipment::Delta { upto: 4, delta: state(4) });
 }
 
 proptest! {

@@ -549,6 +549,23 @@ fn retired_replicas_leave_their_count_to_an_heir() {
 }
 
 #[test]
+fn a_reset_that_comes_before_what_it_saw_takes_it_all_the_same() {
+    let mut counter = ResettableCounter::new();
+    let added = counter.add(id(0), 5).unwrap();
+    let reset = counter.reset();
+    let mut other = reset.clone();
+    assert_eq!((other.value(), other.is_reset()), (0, true));
+    assert!(other.merge(&added));
+    assert_eq!(other.value(), 0);
+    // The writer comes back with nothing but that reset, and counts on after what it saw.
+    let mut restarted = reset;
+    restarted.add(id(0), 3).unwrap();
+    assert_eq!(restarted.value(), 3);
+    other.merge(&restarted);
+    assert_eq!(other.value(), 3);
+}
+
+#[test]
 fn an_index_past_the_end_is_an_error() {
     let mut list = Sequence::new();
     assert_eq!(list.insert(id(0), 1, 'x'), Err(SequenceError::OutOfBounds { index: 1, len: 0 }));

@@ -65,7 +65,6 @@ pub mod protocol;
 pub mod redis;
 mod slab;
 pub mod sql;
-mod sync;
 mod table;
 mod token;
 pub mod txn;
@@ -79,7 +78,7 @@ pub use calendar::{Bitmap, Calendar, Steps};
 pub use demand::{
     AcquireError, Busy, Demand, ExtendError, Gone, Invalid, Mode, READERS, Request, Span,
 };
-pub use keeper::{Keeper, Kept};
+pub use keeper::{Keeper, Kept, Lost};
 pub use keyed_mutex::{Acquire, KeyGuard, KeyedMutex};
 pub use table::{Builder, Event, LeaseTable, Outcome};
 pub use token::{Fence, FenceGate, FenceGates, Lease, Stale, Ticket};

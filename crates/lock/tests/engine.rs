@@ -79,6 +79,7 @@ fn plain_lease_scripts(file: &str) -> Vec<script::Script> {
 /// A key's lease in real time: it ends at some instant between these, by when its grant was sent and
 /// when it was answered.
 struct Ends {
+    owner: String,
     /// By the script, in ticks.
     at: i64,
     earliest: Instant,
@@ -87,13 +88,13 @@ struct Ends {
 
 /// One script in real time. Leases last half a tick less than the script says, so that a step at the
 /// very end of one comes after it. A step waits until a lease that the script takes for ended surely
-/// has; one that was served after a lease may have ended that the script takes for live proves
-/// nothing: `None`, and the script runs again with longer ticks.
+/// has. One that was served after a lease may have ended that the script takes for live (the machine
+/// was busy) proves nothing: the key is put as the script has it, and the step does not count.
 fn replay_on_redis(
     connection: &mut Connection,
     script: &script::Script,
     length: Duration,
-) -> Option<usize> {
+) -> (usize, usize) {
     let _: () = redis::cmd("FLUSHALL").query(connection).expect("empty");
     let (mut grants, mut fences) = (HashMap::new(), HashMap::new());
     let mut ends: HashMap<String, Ends> = HashMap::new();
@@ -101,12 +102,13 @@ fn replay_on_redis(
     let first = script.lines.iter().find_map(|line| match line {
         Line::Step { at, .. } => Some(*at),
         Line::Event { .. } => None,
-    })?;
-    let (start, mut steps) = (Instant::now(), 0);
+    });
+    let first = first.expect("a step");
+    let (start, mut steps, mut counted) = (Instant::now(), 0, 0);
     for line in &script.lines {
         let Line::Step { at, verb, args, result } = line else { continue };
         let context = format!("{} {line:?}", script.name());
-        let ttl = number(args, "ttl").map(|ttl| ticks(ttl).saturating_sub(length / 2));
+        let ttl = || ticks(number(args, "ttl").expect("ttl=")).saturating_sub(length / 2);
         let grant = token(args).and_then(|n| grants.get(&n)).cloned();
         let (mut key, mut owner) =
             grant.unwrap_or_else(|| ("none".to_owned(), "nobody".to_owned()));
@@ -124,7 +126,7 @@ fn replay_on_redis(
         };
         let got = match verb.as_str() {
             "acquire" => {
-                let call = scripts::acquire(&key, "fences", &owner, ttl?).expect("a ttl");
+                let call = scripts::acquire(&key, "fences", &owner, ttl()).expect("a ttl");
                 let reply: Vec<i64> = run(connection, &call).expect("the script runs");
                 match scripts::decode_acquire(&reply).expect("a known reply") {
                     Acquired::Granted { fence, .. } => {
@@ -139,11 +141,11 @@ fn replay_on_redis(
                 }
             }
             "extend" => {
-                let call = scripts::extend(&key, &owner, ttl?).expect("a ttl");
+                let call = scripts::extend(&key, &owner, ttl()).expect("a ttl");
                 let reply: Vec<i64> = run(connection, &call).expect("the script runs");
                 match scripts::decode_extend(&reply).expect("a known reply") {
                     Ok(left) => {
-                        assert!(left + Duration::from_millis(1) >= ttl?, "{context}");
+                        assert!(left + Duration::from_millis(1) >= ttl(), "{context}");
                         "ok".to_owned()
                     }
                     Err(_) => "gone".to_owned(),
@@ -163,32 +165,46 @@ fn replay_on_redis(
             other => panic!("no verb {other}"),
         };
         let answered = Instant::now();
-        if ends.get(&key).is_some_and(|ends| ends.at > *at && answered >= ends.earliest) {
-            return None;
-        }
+        let late = ends.get(&key).is_some_and(|ends| ends.at > *at && answered >= ends.earliest);
         // The instants themselves are the script's, in its own unit.
         let words =
             result.split_whitespace().filter(|w| !w.starts_with("until=") && !w.starts_with('$'));
-        assert_eq!(got, words.collect::<Vec<_>>().join(" "), "{context}");
+        let expected = words.collect::<Vec<_>>().join(" ");
+        assert!(late || got == expected, "{context}: {got}");
         let until = result.split_once("until=").map(|(_, until)| until.parse().expect("a number"));
-        match (got.as_str(), until) {
-            ("granted", Some(until)) => {
-                let (earliest, latest) = (sent + ttl?, answered + ttl?);
-                ends.insert(key.clone(), Ends { at: until, earliest, latest });
-                grants.insert(bound(result).expect("a $n"), (key, owner));
+        match (verb.as_str(), expected.as_str(), until) {
+            ("acquire", "granted", Some(until)) => {
+                let (earliest, latest) = (sent + ttl(), answered + ttl());
+                ends.insert(
+                    key.clone(),
+                    Ends { owner: owner.clone(), at: until, earliest, latest },
+                );
+                grants.insert(bound(result).expect("a $n"), (key.clone(), owner));
             }
-            ("ok", Some(until)) => {
+            ("extend", "ok", Some(until)) => {
                 let old = ends.get_mut(&key).expect("extended");
                 old.at = until;
-                old.earliest = old.earliest.max(sent + ttl?);
-                old.latest = old.latest.max(answered + ttl?);
+                old.earliest = old.earliest.max(sent + ttl());
+                old.latest = old.latest.max(answered + ttl());
             }
-            ("ok", None) if verb == "release" => drop(ends.remove(&key)),
+            ("release", "ok", None) => drop(ends.remove(&key)),
             _ => {}
         }
-        steps += 1;
+        if late {
+            let mut repair = redis::cmd("DEL");
+            repair.arg(&key);
+            if let Some(ends) = ends.get_mut(&key).filter(|ends| ends.at > *at) {
+                let left = ticks(ends.at - at).saturating_sub(length / 2);
+                repair = redis::cmd("SET");
+                repair.arg(&key).arg(&ends.owner).arg("PX").arg(left.as_millis() as u64);
+                (ends.earliest, ends.latest) =
+                    (answered + left, Instant::now() + left + length / 4);
+            }
+            let _: redis::Value = repair.query(connection).expect("as the script has it");
+        }
+        (steps, counted) = (steps + 1, counted + usize::from(!late));
     }
-    Some(steps)
+    (steps, counted)
 }
 
 #[test]
@@ -196,23 +212,22 @@ fn redis_agrees_with_the_lease_scripts() {
     let all = [plain_lease_scripts("scenarios.scn"), plain_lease_scripts("redis-leases.scn")];
     let all = all.concat();
     assert_eq!(all.len(), 4, "three of the scenarios and the recorded one");
-    let steps: usize = std::thread::scope(|scope| {
+    let (steps, counted) = std::thread::scope(|scope| {
         let each = |script| {
             move || {
-                let Some(engine) = testkit::require("redis") else { return 0 };
+                let Some(engine) = testkit::require("redis") else { return (0, 0) };
                 let mut connection = connect(&engine);
                 load(&mut connection);
-                // Longer ticks on a busy machine.
-                let ticks = [4, 8, 16, 32].map(Duration::from_millis);
-                let steps =
-                    ticks.into_iter().find_map(|t| replay_on_redis(&mut connection, script, t));
-                steps.expect("a machine that serves a step within a few ticks")
+                replay_on_redis(&mut connection, script, Duration::from_millis(5))
             }
         };
         let runs: Vec<_> = all.iter().map(|script| scope.spawn(each(script))).collect();
-        runs.into_iter().map(|run| run.join().unwrap()).sum()
+        let runs = runs.into_iter().map(|run| run.join().unwrap());
+        runs.fold((0, 0), |sum, run| (sum.0 + run.0, sum.1 + run.1))
     });
+    println!("{counted} of {steps} steps were served in time");
     assert!(steps == 0 || steps == 270, "{steps}");
+    assert!(counted * 4 >= steps * 3, "a machine too busy to tell: {counted} of {steps}");
 }
 
 /// A lock of three nodes: its client is this test.

@@ -7,7 +7,7 @@ use archstone_lock::protocol::elect::{Action, Candidate, Record, Terms};
 use std::time::Duration;
 
 /// Two ticks of a fast clock, three of a slow one.
-const DURATION: u64 = 6;
+const DURATION: u64 = 6_000;
 
 /// No writing after this version: two are enough for what can go wrong.
 const MOST: u64 = 2;
@@ -46,7 +46,7 @@ impl System for Election {
 
     fn starts(&self) -> Vec<State> {
         // The candidates are alike, so the slower one may be the first.
-        [[2, 3], [3, 3]]
+        [[2_000, 3_000], [3_000, 3_000]]
             .into_iter()
             .map(|rates| State {
                 tick: 0,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 type Hold = (usize, bool);
 
 /// Holders and queue of each key.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Naive {
     keys: BTreeMap<u8, (Vec<Hold>, Vec<Hold>)>,
     live: Vec<bool>,
@@ -74,30 +74,32 @@ impl Naive {
         }
     }
 
-    /// Asks; of the victims that the manager names, each must be the youngest of a circle that was
-    /// there when it died.
-    fn lock(&mut self, who: usize, key: u8, exclusive: bool, mut victims: Vec<usize>) {
+    fn ask(&mut self, who: usize, key: u8, exclusive: bool) {
         let (holders, queue) = self.keys.entry(key).or_default();
-        let me = (who, exclusive);
         let mine = holders.iter().position(|h| h.0 == who);
-        let held = mine.is_some_and(|at| holders[at].1 || !exclusive);
-        if !held {
+        if !mine.is_some_and(|at| holders[at].1 || !exclusive) {
             let at = if mine.is_some() { 0 } else { queue.len() };
-            queue.insert(at, me);
+            queue.insert(at, (who, exclusive));
             self.grant();
         }
-        loop {
-            let circles = self.circles(who);
-            if circles.is_empty() {
-                break;
-            }
-            let youngest: Vec<usize> =
-                circles.iter().map(|c| *c.iter().max().expect("not empty")).collect();
-            let at = victims.iter().position(|victim| youngest.contains(victim));
-            let victim = victims.remove(at.expect("a victim for each circle that is left"));
-            self.end(victim);
+    }
+
+    /// What is left when the victims that the manager names have died, in some order in which each is
+    /// the youngest of a circle that is there when it dies, and no circle is left at the end.
+    fn after(&self, who: usize, victims: &[usize]) -> Option<Self> {
+        let circles = self.circles(who);
+        if victims.is_empty() {
+            return circles.is_empty().then(|| self.clone());
         }
-        assert!(victims.is_empty(), "{victims:?} died outside of any circle (I8)");
+        victims.iter().enumerate().find_map(|(at, &victim)| {
+            if !circles.iter().any(|circle| circle.iter().max() == Some(&victim)) {
+                return None;
+            }
+            let mut next = self.clone();
+            next.end(victim);
+            let rest = [&victims[..at], &victims[at + 1..]].concat();
+            next.after(who, &rest)
+        })
     }
 }
 
@@ -158,7 +160,10 @@ proptest! {
                     if verdict == Verdict::Deadlock {
                         victims.push(who);
                     }
-                    naive.lock(who, key, exclusive, victims);
+                    naive.ask(who, key, exclusive);
+                    let after = naive.after(who, &victims);
+                    prop_assert!(after.is_some(), "{victims:?}: not one a circle, or of none (I8)");
+                    naive = after.unwrap_or_default();
                     let expected = match (naive.live[who], naive.waits(who)) {
                         (false, _) => Verdict::Deadlock,
                         (true, true) => Verdict::Wait,

@@ -119,6 +119,7 @@ fn s06_an_extension_after_the_end_with_nobody_waiting() {
     let lease = table.try_acquire(ms(0), &"k", span(10)).unwrap();
     assert_eq!(table.extend(ms(10), lease, span(10)), Err(ExtendError::Gone));
     assert_eq!(table.confirm(ms(10), lease), Err(Gone));
+    assert_eq!(table.release(ms(10), lease), Err(Gone));
 }
 
 #[test]
@@ -274,7 +275,7 @@ fn s19_a_runner_crashes_between_effect_and_result() {
 fn s20_a_job_that_kills_its_workers() {
     let mut queue = Queue::<&str>::new(3);
     queue.push(ms(0), "poison", ms(0));
-    queue.push(ms(0), "good", ms(1));
+    queue.push(ms(0), "good", ms(31));
     for turn in 0..3_u64 {
         let at = ms(turn * 10 + 1);
         let claimed = queue.claim(at, 1, span(10));

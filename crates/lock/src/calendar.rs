@@ -38,8 +38,10 @@ pub struct Bitmap {
 }
 
 impl Bitmap {
-    /// The furthest that two points may lie apart.
+    /// Points that lie no further apart than this always find room.
     pub const MAX_POINTS: u64 = 4096;
+    /// Room that was never asked for, at both ends, does not count against that.
+    const SPARE: u64 = 640;
 
     /// All points free.
     #[must_use]
@@ -54,8 +56,10 @@ impl Bitmap {
             0 => (span.lo, span.hi),
             n => (span.lo.min(self.base), span.hi.max(self.end(n))),
         };
-        // A margin of a word at either end, so that no alignment overflows.
-        lo > i64::MIN + 64 && hi < i64::MAX - 64 && hi.abs_diff(lo) <= Self::MAX_POINTS
+        // A margin at either end, so that neither alignment nor spare words overflow.
+        lo > i64::MIN + 1024
+            && hi < i64::MAX - 1024
+            && hi.abs_diff(lo) <= Self::MAX_POINTS + Self::SPARE
     }
 
     /// Takes `span` if all of it is free: one look, no second walk.
@@ -133,8 +137,11 @@ impl Bitmap {
         if span.is_empty() || !self.reaches(span) {
             return;
         }
-        let (lo, hi) = (span.lo.div_euclid(64) * 64, (span.hi + 63).div_euclid(64) * 64);
+        let (mut lo, mut hi) = (span.lo.div_euclid(64) * 64, (span.hi + 63).div_euclid(64) * 64);
         if self.words.is_empty() {
+            // A line of words around the first span: a year of nights then grows once or not at all.
+            let spare = (8 - (hi - lo) / 64).max(0) / 2 * 64;
+            (lo, hi) = (lo.saturating_sub(spare), hi.saturating_add(spare));
             self.base = lo;
         }
         if lo < self.base {
@@ -196,7 +203,18 @@ impl Steps {
         if span.is_empty() {
             return;
         }
-        let after = self.level_at(span.hi);
+        // No boundary from `lo` to `hi`: one level all over, which the change splits. One descent.
+        let last = self.levels.range(..=span.hi).next_back().map(|(&at, &level)| (at, level));
+        let level = last.map_or(0, |last| last.1);
+        if last.is_none_or(|(at, _)| at < span.lo) {
+            let changed = change(level);
+            if changed != level {
+                self.levels.insert(span.lo, changed);
+                self.levels.insert(span.hi, level);
+            }
+            return;
+        }
+        let after = level;
         let mut before = span.lo.checked_sub(1).map_or(0, |point| self.level_at(point));
         let first = self.level_at(span.lo);
         self.levels.insert(span.lo, first);
@@ -224,8 +242,15 @@ impl Calendar for Steps {
         if span.is_empty() {
             return 0;
         }
-        let inside = self.levels.range(span.lo..span.hi).map(|(_, &level)| level).max();
-        inside.unwrap_or(0).max(self.level_at(span.lo))
+        // Downwards from the end: most often the first boundary found lies before the span.
+        let mut peak = 0;
+        for (&at, &level) in self.levels.range(..span.hi).rev() {
+            peak = level.max(peak);
+            if at <= span.lo {
+                break;
+            }
+        }
+        peak
     }
     fn add(&mut self, span: Span, permits: u32) {
         self.change(span, |level| level.saturating_add(permits));

@@ -6,13 +6,13 @@
 
 use crate::latest::Latest;
 use crate::slab::Slab;
-use crate::sync::{Guard, Lock};
 use crate::table::nanos;
 use crate::wheel::{Links, Timed, Wheel};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use archstone_core::Time;
 use archstone_core::pad::CachePadded;
+use archstone_core::spin::{Guard, Lock};
 use core::borrow::Borrow;
 use core::fmt;
 use core::hash::{BuildHasher, Hash};

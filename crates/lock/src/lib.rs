@@ -1,5 +1,5 @@
-//! Leases with fencing, intervals with capacity, groups, idempotency, claim queues and transaction
-//! locks, as plain state machines: no clock, no thread, no I/O of their own.
+//! Leases with fencing, intervals with capacity, groups, idempotency, claim queues, transaction locks
+//! and the protocols between hosts, as plain state machines: no clock, no thread, no I/O of their own.
 //!
 //! ```
 //! use archstone_lock::{LeaseTable, Time};
@@ -35,6 +35,11 @@
 //! | jobs for workers that may die | [`claim::Queue`] |
 //! | two-phase locking | [`txn::LockManager`] |
 //! | change what nobody changed meanwhile | [`version::Versioned`] |
+//! | several steps, all or each undone | [`protocol::saga`] |
+//! | one leader among hosts | [`protocol::elect`] |
+//! | a lease of several stores' majority | [`protocol::redlock`] |
+//! | one decision in several databases | [`protocol::two_phase`] |
+//! | a lease in Redis or PostgreSQL | [`redis`], [`sql`] |
 //! | only the calendar | [`Bitmap`], [`Steps`] |
 //!
 //! Time is handed in; every type says what it does with a clock that steps back.
@@ -56,8 +61,10 @@ pub mod idem;
 mod keeper;
 mod keyed_mutex;
 mod latest;
+pub mod protocol;
+pub mod redis;
 mod slab;
-mod sync;
+pub mod sql;
 mod table;
 mod token;
 pub mod txn;
@@ -71,7 +78,7 @@ pub use calendar::{Bitmap, Calendar, Steps};
 pub use demand::{
     AcquireError, Busy, Demand, ExtendError, Gone, Invalid, Mode, READERS, Request, Span,
 };
-pub use keeper::{Keeper, Kept};
+pub use keeper::{Keeper, Kept, Lost};
 pub use keyed_mutex::{Acquire, KeyGuard, KeyedMutex};
 pub use table::{Builder, Event, LeaseTable, Outcome};
 pub use token::{Fence, FenceGate, FenceGates, Lease, Stale, Ticket};

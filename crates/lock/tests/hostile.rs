@@ -197,6 +197,102 @@ fn idempotency_is_bounded_and_forgets_in_time() {
     assert_eq!(registry.complete(Time::MAX, run, 1), Err(Gone), "a run of another registry");
 }
 
+/// Peers keep 32 bits of a generation, or wrap a count: a token must never come true again.
+#[test]
+fn more_grants_than_32_bits_count() {
+    let before = Fence::new(u64::from(u32::MAX) - 2).unwrap();
+    let table = LeaseTable::<u64>::builder().fences_after(before).build();
+    let mut old = Vec::new();
+    for _ in 0..8 {
+        let lease = table.try_acquire(Time::ZERO, &1, SECOND).unwrap();
+        assert!(old.iter().all(|old: &Lease| old.fence() < lease.fence()));
+        assert!(old.iter().all(|old| table.status(Time::ZERO, *old).is_none()));
+        table.release(Time::ZERO, lease).unwrap();
+        old.push(lease);
+    }
+    assert!(old[7].fence().get() > u64::from(u32::MAX));
+}
+
+/// A timer that has fired is not taken out again (tokio#868 and others).
+#[test]
+fn a_lease_that_has_fired_is_released_and_extended_in_vain() {
+    let table = LeaseTable::<u64>::new();
+    let leases: Vec<Lease> =
+        (0..100).map(|key| table.try_acquire(Time::ZERO, &key, SECOND).unwrap()).collect();
+    let mut events = Vec::new();
+    table.advance(Time::from_secs(1), &mut events);
+    assert_eq!(events.len(), 100);
+    for lease in leases {
+        assert_eq!(table.release(Time::from_secs(1), lease), Err(Gone));
+        assert_eq!(table.extend(Time::from_secs(1), lease, SECOND), Err(ExtendError::Gone));
+    }
+    assert!(table.is_empty());
+    table.audit();
+}
+
+#[test]
+fn protocols_refuse_what_cannot_work_and_ignore_strangers() {
+    use archstone_lock::protocol::elect::{Candidate, Record, Terms};
+    use archstone_lock::protocol::redlock::{Redlock, Reply, Step, Unusable};
+    use archstone_lock::protocol::saga::{BadSteps, Saga};
+    use archstone_lock::protocol::two_phase::{Action, Coordinator, Decision, Vote};
+    assert_eq!(Redlock::new(0, SECOND), Err(Unusable::Nodes(0)));
+    assert_eq!(Redlock::new(65, SECOND), Err(Unusable::Nodes(65)));
+    assert_eq!(Redlock::new(3, Duration::ZERO), Err(Unusable::Ttl { ttl: 0, drift: 2 }));
+    assert_eq!(Redlock::new(3, Duration::from_millis(2)), Err(Unusable::Ttl { ttl: 2, drift: 2 }));
+    assert!(Redlock::with_drift(3, SECOND, u32::MAX, Duration::MAX).is_err());
+    let longest = Redlock::new(64, Duration::MAX).unwrap();
+    let mut round = longest.acquire(Time::MAX - SECOND);
+    assert_eq!(round.nodes().len(), 64);
+    assert_eq!(round.on_reply(Time::MAX - SECOND, usize::MAX, Reply::Granted), Step::Late);
+    let steps = (0..33).map(|n| round.on_reply(Time::MAX - SECOND, n, Reply::Granted));
+    assert!(matches!(steps.last(), Some(Step::Acquired(held)) if held.until() == Time::MAX));
+
+    assert!(
+        Terms::new(SECOND, Duration::ZERO).is_err() && Terms::new(Duration::ZERO, SECOND).is_err()
+    );
+    assert!(Terms::new(SECOND, SECOND * 2).is_err());
+    assert!(
+        Terms::with_drift(SECOND, 1_000_000).is_err()
+            && Terms::with_drift(SECOND, u32::MAX).is_err()
+    );
+    let forever = Terms::with_drift(Duration::MAX, 0).unwrap();
+    let mut candidate = Candidate::new(1, forever);
+    let last = Record { holder: 1, version: u64::MAX, duration: Duration::MAX };
+    let _ = candidate.observe(Time::MAX, Some(&last));
+    assert!(candidate.won(Time::ZERO, u64::MAX, Time::MAX).is_err(), "time is at its end");
+    assert!(!candidate.may_act(Time::MAX));
+
+    assert_eq!(Saga::<u8>::new([]).unwrap_err(), BadSteps::None);
+    assert_eq!(Saga::new([1, 2, 1]).unwrap_err(), BadSteps::Twice(0, 2));
+    assert_eq!(Saga::new([1]).unwrap().with_pivot(&2).unwrap_err(), BadSteps::NoSuchPivot);
+
+    let (mut bank, first) = Coordinator::<u8>::begin([]);
+    assert_eq!(first, Action::Log(Decision::Commit));
+    assert_eq!(bank.logged(), Action::Forget);
+    let (mut bank, _) = Coordinator::begin([1]);
+    assert_eq!(
+        (bank.vote(&9, Vote::No), bank.ack(&9), bank.logged()),
+        (Action::Wait, Action::Wait, Action::Wait)
+    );
+}
+
+#[test]
+fn replies_and_times_to_live_that_redis_never_gives() {
+    use archstone_lock::redis::{self, Acquired, MAX_TTL};
+    assert!(redis::acquire("k", "c", "o", Duration::from_micros(999)).is_err());
+    assert!(redis::extend("k", "o", MAX_TTL + Duration::from_millis(1)).is_err());
+    assert!(redis::redlock_acquire("k", "o", Duration::MAX).is_err());
+    assert_eq!(redis::acquire("k", "c", "o", MAX_TTL).unwrap().args[1], (1_u64 << 52).to_string());
+    assert_eq!(redis::decode_acquire(&[0, -1]), Ok(Acquired::Busy { left: None }));
+    for reply in [&[][..], &[0], &[0, -2], &[-1, 5], &[5, 0], &[1, 2, 3]] {
+        assert!(redis::decode_acquire(reply).is_err(), "{reply:?}");
+    }
+    assert_eq!(redis::decode_extend(&[0, 0]), Ok(Err(Gone)));
+    assert_eq!(redis::decode_extend(&[1, -1]), Ok(Ok(Duration::MAX)));
+    assert!(redis::decode_extend(&[2, 0]).is_err() && redis::decode_done(-1).is_err());
+}
+
 #[test]
 fn the_script_reader_survives_any_text() {
     let good = include_str!("data/scenarios.scn");

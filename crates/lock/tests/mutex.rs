@@ -122,3 +122,50 @@ fn a_keeper_extends_in_time_and_tells_the_loss() {
     drop(kept); // gives back nothing that is another's
     assert!(!other.is_lost());
 }
+
+#[test]
+fn a_future_tells_the_loss_of_a_kept_lease() {
+    let clock = Manual::new(Time::ZERO);
+    let keeper = Keeper::<u64, _>::new(LeaseTable::new(), &clock);
+    let second = Duration::from_secs(1);
+    let woken: [Arc<Woken>; 3] = Default::default();
+    let wakers: Vec<Waker> = woken.iter().map(|w| Waker::from(w.clone())).collect();
+    let count = |n: usize| woken[n].0.load(Ordering::Relaxed);
+
+    // By the clock: whoever advances the table wakes it, and only it.
+    let (one, two) = (keeper.acquire(&1, second).unwrap(), keeper.acquire(&2, second * 9).unwrap());
+    let (mut lost, mut other) = (pin!(one.lost()), pin!(two.lost()));
+    assert!(
+        poll(lost.as_mut(), &wakers[0]).is_none() && poll(other.as_mut(), &wakers[1]).is_none()
+    );
+    assert!(poll(lost.as_mut(), &wakers[0]).is_none(), "polled again: woken once");
+    keeper.advance(&mut Vec::new());
+    assert_eq!((count(0), count(1)), (0, 0));
+    clock.set(Time::from_secs(1));
+    let mut events = Vec::new();
+    keeper.advance(&mut events);
+    assert_eq!((events.len(), count(0), count(1)), (1, 1, 0));
+    assert!(
+        poll(lost.as_mut(), &wakers[0]).is_some() && poll(other.as_mut(), &wakers[1]).is_none()
+    );
+
+    // By a keep that comes too late, though another has the key already.
+    let mut kept = keeper.acquire(&1, second).unwrap();
+    let mut lost = pin!(kept.lost());
+    assert!(poll(lost.as_mut(), &wakers[2]).is_none());
+    clock.set(Time::from_secs(3));
+    let _next = keeper.acquire(&1, second).unwrap();
+    assert!(kept.keep().is_err());
+    assert_eq!(count(2), 1);
+    assert!(poll(lost.as_mut(), &wakers[2]).is_some());
+
+    // By the guard's own end; a future that is dropped is woken no more.
+    drop(two);
+    assert_eq!(count(1), 1);
+    let three = keeper.acquire(&3, second).unwrap();
+    let mut gone = Box::pin(three.lost());
+    assert!(poll(gone.as_mut(), &wakers[2]).is_none());
+    drop(gone);
+    drop(three);
+    assert_eq!(count(2), 1);
+}

@@ -53,3 +53,42 @@ fn transaction_scripts() {
 fn claim_scripts() {
     assert_eq!(all("claim", |script| Box::new(common::work::Claims::new(script))), 4);
 }
+
+#[test]
+fn redlock_scripts() {
+    assert_eq!(all("redlock", |script| Box::new(common::protocols::Redlocks::new(script))), 2);
+}
+
+#[test]
+fn saga_scripts() {
+    assert_eq!(all("saga", |script| Box::new(common::protocols::Sagas::new(script))), 1);
+}
+
+#[test]
+fn commit_scripts() {
+    assert_eq!(all("twopc", |script| Box::new(common::protocols::Commits::new(script))), 1);
+}
+
+#[test]
+fn election_scripts() {
+    assert_eq!(all("elect", |script| Box::new(common::protocols::Elections::new(script))), 1);
+}
+
+/// What the shared scripts do not reach: late grants, unknown outcomes, recovery.
+#[test]
+fn more_protocol_scripts() {
+    use common::protocols::{Commits, Elections, Redlocks, Sagas};
+    let mut count = 0;
+    for script in scripts("protocols.scn") {
+        let mut model: Box<dyn Model> = match script.header("model") {
+            "redlock" => Box::new(Redlocks::new(&script)),
+            "saga" => Box::new(Sagas::new(&script)),
+            "twopc" => Box::new(Commits::new(&script)),
+            "elect" => Box::new(Elections::new(&script)),
+            other => panic!("no model {other}"),
+        };
+        replay(&script, &mut *model);
+        count += 1;
+    }
+    assert_eq!(count, 16);
+}

@@ -32,6 +32,7 @@ pub(super) fn entries(area: &mut Area) {
             .beats("keyed-lock", keyed(KeyedLock::new(), &keys), 2.5)
             .beats("lock-db", manager(LockManager::new(), &keys), 3.0)
             .beats("dashmap", map(Map::default(), &keys), 1.0)
+            .beside("8-shards", few_shards(&keys))
     });
     area.race("lock.P1/K/threads=2", |_| {
         let keys = drawn();
@@ -190,6 +191,14 @@ fn two<L: Send + Sync + 'static>(name: &str, lock: L, keys: &Arc<[u64]>, turn: i
 
 fn ours(table: Table<u64>, keys: &Arc<[u64]>) -> Runner {
     cycle(OURS, table, keys, |table, key, now| {
+        let lease = table.try_acquire(now, key, TTL).ok()?;
+        table.release(now, lease).ok()
+    })
+}
+
+/// As many shards as the map has on two cores: fewer lines in use at once.
+fn few_shards(keys: &Arc<[u64]>) -> Runner {
+    cycle("the same table with 8 shards", LeaseTable::<u64>::builder().shards(8).build(), keys, |table, key, now| {
         let lease = table.try_acquire(now, key, TTL).ok()?;
         table.release(now, lease).ok()
     })

@@ -2,6 +2,7 @@
 
 mod idem;
 mod leases;
+mod protocols;
 mod ranges;
 mod waits;
 
@@ -14,6 +15,7 @@ pub(super) fn area() -> Area {
     ranges::entries(&mut area);
     idem::entries(&mut area);
     waits::entries(&mut area);
+    protocols::entries(&mut area);
     area
 }
 

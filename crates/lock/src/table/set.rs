@@ -1,9 +1,9 @@
 //! The shards that an operation holds locked.
 
 use super::shard::{Candidate, Part, Rich, Shard, Waiter};
-use crate::sync::{Guard, Lock};
 use alloc::vec::Vec;
 use archstone_core::pad::CachePadded;
+use archstone_core::spin::{Guard, Lock};
 
 pub(super) type Shards<K> = [CachePadded<Lock<Shard<K>>>];
 

@@ -52,6 +52,9 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
                 let shard = set.at(id);
                 let Some(at) = shard.wheel.pop(&mut shard.slots, now, &mut budget) else { break };
                 if self.config.lock_delay == 0 && shard.slots[at].rich == NONE {
+                    if batch.is_empty() {
+                        batch.reserve(budget + 1);
+                    }
                     batch.push(self.expired(&shard.slots[at], id, at));
                     remove_sole(shard, at);
                 } else {

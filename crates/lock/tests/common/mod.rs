@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "not every test file uses all of it")]
 
 pub mod lease;
+pub mod protocols;
 pub mod script;
 pub mod small;
 pub mod work;

@@ -93,6 +93,8 @@ pub(crate) struct Store<K, V, P: Policy, C: Cells<K, V>> {
     pins: Vec<u32>,
     units: u64,
     room: Room,
+    /// The policy once named an entry to evict that was pinned or not there.
+    lied: bool,
 }
 
 impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
@@ -104,6 +106,7 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
             pins: Vec::new(),
             units: 0,
             room,
+            lied: false,
         };
         if room.fixed {
             store.reserve(room.most);
@@ -197,13 +200,27 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         self.table.remove(slot)
     }
 
+    /// Whom the policy evicts. Whoever it names wrongly, pinned or not there, stays as it is.
+    fn victim(&mut self) -> Option<u32> {
+        let slot = self.policy.evict(self.table.slots())?;
+        if self.is_pinned(slot) || !self.table.holds(slot) {
+            self.lied = true;
+            return None;
+        }
+        Some(slot)
+    }
+
+    /// Why there is no one to evict.
+    #[cold]
+    pub(crate) fn no_victim(&self) -> Reject {
+        if self.lied { Reject::BrokenPolicy } else { Reject::Pinned }
+    }
+
     /// Evicts one entry and says what it weighed; the budget is not told.
     pub(crate) fn evict(&mut self, removed: &mut Removed<K, V>) -> Option<u64> {
-        let slot = self.policy.evict(self.table.slots())?;
+        let slot = self.victim()?;
         let units = self.table.slots().units(slot);
-        let Some(entry) = self.table.remove(slot) else {
-            panic!("the policy evicts slot {slot}, which is not occupied")
-        };
+        let entry = self.table.remove(slot)?;
         if let Some(wheel) = &mut self.wheel {
             wheel.remove(slot);
         }
@@ -333,6 +350,7 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
             Err(new) => new,
         };
         let mut victim = None;
+        self.policy.coming(hash, 1);
         if !budget.take(1) {
             match self.evict_plain() {
                 Some(entry) => victim = Some(entry),
@@ -354,11 +372,16 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
     #[inline(always)]
     fn evict_plain(&mut self) -> Option<(K, V)> {
         let slot = self.policy.evict(self.table.slots())?;
-        let Some(entry) = self.table.remove(slot) else {
-            panic!("the policy evicts slot {slot}, which is not occupied")
-        };
-        self.units -= 1;
-        Some(entry)
+        if !self.pins.is_empty() && self.is_pinned(slot) {
+            self.lied = true;
+            return None;
+        }
+        let entry = self.table.remove(slot);
+        match entry {
+            Some(_) => self.units -= 1,
+            None => self.lied = true,
+        }
+        entry
     }
 
     #[inline]
@@ -369,6 +392,7 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         budget: &mut impl Budget,
         removed: &mut Removed<K, V>,
     ) -> Outcome<K, V> {
+        self.policy.coming(entry.hash, entry.units);
         if !self.make_room(entry.units, budget, removed) {
             return Outcome::NoVictim(entry);
         }

@@ -10,8 +10,8 @@ use core::time::Duration;
 use crate::builder::{Builder, DefaultHasher, Listener, SharedClock, Weigher};
 use crate::cells::Owned;
 use crate::lifetime::Lifetime;
-use crate::outcome::{Cause, Insert, Reject, Removed};
-use crate::policy::{Policy, S3Fifo};
+use crate::outcome::{Cause, Insert, Removed};
+use crate::policy::{Policy, Adaptive};
 use crate::stats::{Counters, Stats};
 use crate::store::{Budget, Entry, Outcome, Own, Room, Store};
 use crate::wheel::Wheel;
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 1024;
 /// Without expiry no clock is read and no deadline stored.
 ///
 /// Bytes an entry, beside key and value: 10.8 (index, hash) and what the policy takes (8 for
-/// [`Lru`](crate::policy::Lru), 13.6 for [`S3Fifo`]); 16 more with expiry, 24 with time to idle, 8
+/// [`Lru`](crate::policy::Lru), 13.9 for [`Adaptive`]); 16 more with expiry, 24 with time to idle, 8
 /// with weights. Room grows by doubling up to the capacity.
 ///
 /// ```
@@ -39,7 +39,7 @@ const AT_ONCE: usize = 1024;
 /// assert_eq!(cache.get("ann"), Some(&1));
 /// assert_eq!(cache.len(), 1);
 /// ```
-pub struct Cache<K, V, P: Policy = S3Fifo, S = DefaultHasher> {
+pub struct Cache<K, V, P: Policy = Adaptive, S = DefaultHasher> {
     store: Store<K, V, P, Owned<K, V>>,
     budget: Own,
     /// What the capacity will be once what is too much has left.
@@ -293,7 +293,9 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
             return match self.store.insert_plain(hash, key, value, &mut self.budget) {
                 (None, _, None) => Insert::New,
                 (Some(old), ..) => Insert::Replaced(old),
-                (.., Some((key, value))) => Insert::Rejected { key, value, why: Reject::Pinned },
+                (.., Some((key, value))) => {
+                    Insert::Rejected { key, value, why: self.store.no_victim() }
+                }
             };
         }
         self.insert_at(key, value, self.now())
@@ -342,7 +344,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
             }
             Outcome::Rejected(key, value, why) => Insert::Rejected { key, value, why },
             Outcome::NoVictim(Entry { key, value, .. }) => {
-                Insert::Rejected { key, value, why: Reject::Pinned }
+                Insert::Rejected { key, value, why: self.store.no_victim() }
             }
         }
     }

@@ -30,8 +30,8 @@ use self::shard::{Common, Shard};
 use crate::builder::{Builder, DefaultHasher, Listener, SharedClock, Weigher};
 use crate::cells::{Cells, Owned, Plain, Words};
 use crate::lifetime::Lifetime;
-use crate::outcome::{Cause, Insert, Reject, Removed};
-use crate::policy::{Policy, S3Fifo};
+use crate::outcome::{Cause, Insert, Removed};
+use crate::policy::{Policy, Adaptive};
 use crate::stats::Stats;
 use crate::store::{Budget, Entry, Outcome, Room, Store};
 use crate::table::MAX_SLOTS;
@@ -60,7 +60,7 @@ const PER_SHARD: u64 = 256;
 /// std::thread::spawn(move || other.insert("ann", 36).ignore()).join().unwrap();
 /// assert_eq!(cache.get("ann"), Some(36));
 /// ```
-pub struct Cache<K, V, P: Policy = S3Fifo, S = DefaultHasher, C: Cells<K, V> = Owned<K, V>> {
+pub struct Cache<K, V, P: Policy = Adaptive, S = DefaultHasher, C: Cells<K, V> = Owned<K, V>> {
     inner: Arc<Inner<K, V, P, S, C>>,
 }
 
@@ -88,7 +88,7 @@ impl<K: Hash + Eq, V> Cache<K, V> {
     }
 }
 
-impl<K: Hash + Eq + Plain, V: Plain> Cache<K, V, S3Fifo, DefaultHasher, Words<K, V>> {
+impl<K: Hash + Eq + Plain, V: Plain> Cache<K, V, Adaptive, DefaultHasher, Words<K, V>> {
     /// At most `entries` entries, read without locks: see [`Builder::lock_free`].
     #[must_use]
     pub fn lock_free(entries: usize) -> Self {
@@ -485,7 +485,8 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
                         continue;
                     }
                     let Entry { key, value, .. } = again;
-                    Insert::Rejected { key, value, why: Reject::Pinned }
+                    let why = shard.lock().no_victim();
+                    Insert::Rejected { key, value, why }
                 }
             };
             if let Some(counters) = &shard.counters {

@@ -349,39 +349,32 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
             }
             Err(new) => new,
         };
-        let mut victim = None;
         self.policy.coming(hash, 1);
-        if !budget.take(1) {
-            match self.evict_plain() {
-                Some(entry) => victim = Some(entry),
-                None => return (None, None, Some((key, value))),
+        if budget.take(1) {
+            if !self.table.is_full() || self.grow() {
+                let slot = self.table.insert(hash, 1, key, value);
+                self.units += 1;
+                self.policy.insert(slot, self.table.slots());
+                return (None, None, None);
             }
-        } else if self.table.is_full() && !self.grow() {
-            victim = self.evict_plain();
+            // No slot although there is budget: one leaves, one comes.
             budget.give(1);
-            if victim.is_none() {
-                return (None, None, Some((key, value)));
+        }
+        let Some(slot) = self.policy.evict(self.table.slots()) else {
+            return (None, None, Some((key, value)));
+        };
+        let pinned = !self.pins.is_empty() && self.is_pinned(slot);
+        let renewed = if pinned { Err((key, value)) } else { self.table.renew(slot, hash, key, value) };
+        match renewed {
+            Ok(victim) => {
+                self.policy.insert(slot, self.table.slots());
+                (None, Some(victim), None)
+            }
+            Err(back) => {
+                self.lied = true;
+                (None, None, Some(back))
             }
         }
-        let slot = self.table.insert(hash, 1, key, value);
-        self.units += 1;
-        self.policy.insert(slot, self.table.slots());
-        (None, victim, None)
-    }
-
-    #[inline(always)]
-    fn evict_plain(&mut self) -> Option<(K, V)> {
-        let slot = self.policy.evict(self.table.slots())?;
-        if !self.pins.is_empty() && self.is_pinned(slot) {
-            self.lied = true;
-            return None;
-        }
-        let entry = self.table.remove(slot);
-        match entry {
-            Some(_) => self.units -= 1,
-            None => self.lied = true,
-        }
-        entry
     }
 
     #[inline]

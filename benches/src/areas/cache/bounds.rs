@@ -109,7 +109,7 @@ fn bytes() -> Vec<Row> {
         subject("LRU").limit(ours.clone(), 36.0),
         subject("SIEVE").limit(of::<Ours<Sieve>>(&one), 40.0),
         subject("S3-FIFO").limit(of::<Ours<S3Fifo>>(&one), 40.0),
-        subject("Adaptive").limit(of::<Ours<Adaptive>>(&one), 40.0),
+        subject("Adaptive").information(of::<Ours<Adaptive>>(&one)),
         subject("sync").limit(of_many::<OursSync>(&one), 44.0),
         subject("more-with-TTL").limit(Side::new("archstone-cache LRU", with_ttl(true) - with_ttl(false)), 8.0),
         subject("LRU/schnellru").against(ours.clone(), of::<Schnellru>(&one), None),

@@ -118,8 +118,7 @@ impl Policy for Arc {
     fn reserve(&mut self, slots: usize) {
         self.lists.reserve(slots);
         self.often.reserve(slots);
-        // One more, while one that comes back makes room for itself.
-        self.most_ghosts = slots + 1;
+        self.most_ghosts = slots.saturating_mul(2);
     }
     fn set_limit(&mut self, limit: u64) {
         self.limit = limit;

@@ -161,7 +161,7 @@ impl Policy for Lirs {
         self.in_stack.reserve(slots);
         self.lir.reserve(slots);
         self.queue.reserve(slots);
-        self.most_ghosts = slots;
+        self.most_ghosts = slots.saturating_mul(2);
     }
     fn set_limit(&mut self, limit: u64) {
         self.limit = limit;

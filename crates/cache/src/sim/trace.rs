@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::hash::{BuildHasher, Hash};
+use core::hash::Hash;
 
 use crate::index::Index;
 
@@ -179,7 +179,7 @@ impl Trace {
         let (mut numbers, mut keys) = (Numbers::<String>::new(), Vec::new());
         for (line, text) in lines(text) {
             let key = core::str::from_utf8(text).map_err(|_| TraceError::Text { line })?;
-            keys.push(numbers.of(key, String::from)?);
+            keys.push(numbers.of(key, |key: &str| key.into())?);
         }
         Ok(Self::finish(keys, numbers.known.len(), None))
     }
@@ -195,7 +195,7 @@ impl Trace {
             let pair = text.trim_end().rsplit_once([' ', '\t']);
             let (key, size) = pair.ok_or(TraceError::Size { line })?;
             sizes.push(size.parse().map_err(|_| TraceError::Size { line })?);
-            keys.push(numbers.of(key.trim_end(), String::from)?);
+            keys.push(numbers.of(key.trim_end(), |key: &str| key.into())?);
         }
         Ok(Self::finish(keys, numbers.known.len(), Some(sizes)))
     }

@@ -10,7 +10,7 @@
 //! table, lock, builder and snapshot have files of their own.
 
 mod builder;
-mod lock;
+mod shard;
 mod snapshot;
 mod table;
 
@@ -31,7 +31,7 @@ use core::fmt;
 use core::hash::{BuildHasher, Hash};
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
-use lock::{Guard, Shard};
+use shard::Shard;
 use table::{Found, Table};
 
 /// Slots that a check which adds a key looks at for idle ones to remove.
@@ -334,11 +334,12 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
     where
         K: Hash,
     {
-        let mut table = self.shards[shard % self.shards.len()].lock();
+        let shard = &self.shards[shard % self.shards.len()];
+        let mut table = shard.lock();
         let all = table.slots();
         let removed = self.sweep(&mut table, now, all);
         table.shrink(|key| self.hasher.hash_one(key));
-        table.publish();
+        shard.publish(&table);
         removed
     }
 
@@ -363,7 +364,9 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         let mut table = shard.lock();
         let (tier, rule) = self.rule(tier);
         let Found::At(at) = table.find(hash, |other| other.borrow() == key) else {
-            return self.add(&mut table, now, hash, key, tier, cost, step);
+            let added = self.add(&mut table, now, hash, key, tier, cost, step);
+            shard.publish(&table);
+            return added;
         };
         let was = table.tier(at);
         let mut state = self.as_of(rule, tier, was, table.state(at), now);
@@ -382,7 +385,7 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
     #[allow(clippy::too_many_arguments, reason = "the cold half of `update`, split off for speed")]
     fn add<Q, R>(
         &self,
-        table: &mut Guard<'_, K, A::State>,
+        table: &mut Table<K, A::State>,
         now: Time,
         hash: u64,
         key: &Q,
@@ -419,7 +422,6 @@ impl<K, A: Algorithm, C, H: BuildHasher> Keyed<K, A, C, H> {
         }
         let idle_at = now + self.rule(tier).1.peek(&state, now, 0).reset_after();
         table.insert(key.to_owned(), state, tier, hash, idle_at, hasher);
-        table.publish();
         Ok(result)
     }
 
@@ -610,7 +612,7 @@ impl<K, A: Algorithm, C, H> Keyed<K, A, C, H> {
         for shard in &self.shards {
             let mut table = shard.lock();
             table.clear();
-            table.publish();
+            shard.publish(&table);
         }
     }
 }

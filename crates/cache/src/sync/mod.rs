@@ -9,10 +9,9 @@
 //! By [`Builder::lock_free`] a hit takes no lock and stores nothing that others read, once the
 //! entry is known to be in use.
 //!
-//! Long for one file, because it is one type's verbs with their documentation; lock, shard and budget
-//! are beside it.
+//! Long for one file, because it is one type's verbs with their documentation; shard and budget are
+//! beside it.
 
-mod lock;
 mod shard;
 
 use alloc::boxed::Box;

@@ -292,7 +292,8 @@ impl Index {
 
     /// Checks invariant 2 for entries with these hashes.
     pub(crate) fn validate(&self, hash_of: impl Fn(u32) -> u32) {
-        let counts = |chunk: &Chunk| core::array::from_fn(|class| chunk.passed(32 + class as u32 * 4));
+        let counts =
+            |chunk: &Chunk| core::array::from_fn(|class| chunk.passed(32 + class as u32 * 4));
         let said: Vec<[u64; 8]> = self.chunks.iter().map(counts).collect();
         let mut passed = alloc::vec![[0_u64; 8]; self.chunks.len()];
         for place in 0..self.places() {

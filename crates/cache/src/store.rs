@@ -364,7 +364,8 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
             return (None, None, Some((key, value)));
         };
         let pinned = !self.pins.is_empty() && self.is_pinned(slot);
-        let renewed = if pinned { Err((key, value)) } else { self.table.renew(slot, hash, key, value) };
+        let renewed =
+            if pinned { Err((key, value)) } else { self.table.renew(slot, hash, key, value) };
         match renewed {
             Ok(victim) => {
                 self.policy.insert(slot, self.table.slots());

@@ -138,7 +138,13 @@ impl<K, V, C: Cells<K, V>> Table<K, V, C> {
     /// Puts another entry in the place of one, which it gives back; or what came, if the slot is not
     /// occupied. The same as [`Table::remove`] and [`Table::insert`], a third of the instructions less.
     #[inline]
-    pub(crate) fn renew(&mut self, slot: u32, hash: u32, key: K, value: V) -> Result<(K, V), (K, V)> {
+    pub(crate) fn renew(
+        &mut self,
+        slot: u32,
+        hash: u32,
+        key: K,
+        value: V,
+    ) -> Result<(K, V), (K, V)> {
         if slot >= self.used || !self.index.remove(self.slots.hash(slot), slot) {
             return Err((key, value));
         }

@@ -11,7 +11,7 @@ use crate::builder::{Builder, DefaultHasher, Listener, SharedClock, Weigher};
 use crate::cells::Owned;
 use crate::lifetime::Lifetime;
 use crate::outcome::{Cause, Insert, Removed};
-use crate::policy::{Policy, Adaptive};
+use crate::policy::{Adaptive, Policy};
 use crate::stats::{Counters, Stats};
 use crate::store::{Budget, Entry, Outcome, Own, Room, Store};
 use crate::wheel::Wheel;

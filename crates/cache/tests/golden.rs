@@ -281,7 +281,8 @@ fn w_tinylfu_is_better_than_with_a_fixed_window() {
     let mut more = Vec::new();
     for (cell, _, regret) in &cells {
         let (name, percent) = cell.split_once('@').unwrap();
-        let online = rows.iter().filter(|r| r.0 == name && r.3 == percent && !r.5.starts_with("OPT"));
+        let online =
+            rows.iter().filter(|r| r.0 == name && r.3 == percent && !r.5.starts_with("OPT"));
         let best = online.map(|row| row.9).fold(0.0, f64::max);
         more.push(best - regret - fixed(name, percent, "W-TinyLFU"));
     }

@@ -169,7 +169,11 @@ impl NaiveArc {
         {
             self.once_gone.remove(0);
         }
-        while self.once.len() + self.once_gone.len() + self.often.len() + self.often_gone.len() + coming
+        while self.once.len()
+            + self.once_gone.len()
+            + self.often.len()
+            + self.often_gone.len()
+            + coming
             > 2 * self.limit
             && !self.often_gone.is_empty()
         {
@@ -187,7 +191,11 @@ impl NaiveArc {
             } else {
                 (&mut self.once_gone, &mut self.often_gone)
             };
-            if list.is_empty() { other.remove(0) } else { list.remove(0) };
+            if list.is_empty() {
+                other.remove(0)
+            } else {
+                list.remove(0)
+            };
         }
         if often { self.often_gone.push(key) } else { self.once_gone.push(key) }
     }

@@ -58,9 +58,9 @@ fn the_default_gives_recency_more_room_than_a_fixed_small_queue() {
     fn run<P: Policy>() -> usize {
         let mut cache = Cache::<P>::with_policy(1000);
         let mut random = common::Rng(9);
-        // Each key is asked for twice, the second time 250 new keys later, and never again.
+        // Each key is asked for about twice, the second time some 120 new keys later, then never again.
         let keys = (0..60_000_u64).flat_map(|new| {
-            let back = new.checked_sub(230 + random.below(40));
+            let back = new.checked_sub(110 + random.below(30));
             [Some(new), back].into_iter().flatten()
         });
         hits(&mut cache, keys)
@@ -88,10 +88,10 @@ fn two_queue_promotes_only_who_comes_back_after_leaving() {
     assert!(cache.peek(&100).is_none());
     // In the main queue it is the use that counts.
     let mut cache = Cache::<TwoQueue>::with_policy(8);
-    hits(&mut cache, (0..12).chain(0..4));
-    assert!((0..4).all(|key| cache.peek(&key).is_some()));
+    hits(&mut cache, (0..11).chain(0..3));
+    assert!((0..3).all(|key| cache.peek(&key).is_some()));
     cache.get(&0);
-    hits(&mut cache, 4..8);
+    hits(&mut cache, 3..7);
     assert!(cache.peek(&0).is_some() && cache.peek(&1).is_none());
 }
 
@@ -100,7 +100,7 @@ fn arc_learns_which_list_pays() {
     // A scan beside a set that is used often: the set stays.
     let mut cache = Cache::<Arc>::with_policy(100);
     for round in 0..200_u64 {
-        hits(&mut cache, 0..60);
+        hits(&mut cache, (0..60).chain(0..60));
         hits(&mut cache, 1000 + round * 50..1050 + round * 50);
     }
     assert_eq!(hits(&mut cache, 0..60), 60);

@@ -53,7 +53,10 @@ fn weighted_traces_hit_as_the_reference() {
         assert!(outcome.hits < best.hits && outcome.hit_units <= outcome.units);
         if percent == 1 {
             // golden_weighted.csv
-            assert_eq!((outcome.hits, outcome.hit_units, outcome.evictions), (16_487, 134_199_501, 50_099));
+            assert_eq!(
+                (outcome.hits, outcome.hit_units, outcome.evictions),
+                (16_487, 134_199_501, 50_099)
+            );
         }
     }
 }
@@ -89,7 +92,13 @@ fn the_picture_of_the_readme_is_what_the_simulator_says() {
     let trace = trace("cache2k_web07").unwrap();
     let capacities = sim::percent_of(&trace, &[0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0]);
     let kinds = [
-        Kind::Adaptive, Kind::S3Fifo, Kind::Arc, Kind::Lirs, Kind::WTinyLfu, Kind::Sieve, Kind::Lru,
+        Kind::Adaptive,
+        Kind::S3Fifo,
+        Kind::Arc,
+        Kind::Lirs,
+        Kind::WTinyLfu,
+        Kind::Sieve,
+        Kind::Lru,
         Kind::Fifo,
     ];
     let title = format!("cache2k_web07: {} requests for {} pages", trace.len(), trace.distinct());

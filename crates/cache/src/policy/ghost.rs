@@ -94,8 +94,7 @@ impl Ghosts {
             let (now, span) = (u128::from(self.now), u128::from(self.span.max(1)));
             let ages = (now * u128::from(SPAN) / span) as u64;
             self.age = (ages % u64::from(AGES - 1)) as u32 + 1;
-            self.next_age_at =
-                ((u128::from(ages) + 1) * span).div_ceil(u128::from(SPAN)) as u64;
+            self.next_age_at = ((u128::from(ages) + 1) * span).div_ceil(u128::from(SPAN)) as u64;
             for ago in 0..(ages - self.ages).clamp(1, RECENT as u64) {
                 self.evicted_at[(ages - ago) as usize % RECENT] = self.evicted;
             }

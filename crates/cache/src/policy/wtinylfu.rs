@@ -166,9 +166,7 @@ impl Policy for WTinyLfu {
         let units = slots.units(slot);
         self.leave(slot, units);
         self.enter(PROTECTED, slot, units);
-        while self.units[PROTECTED] > self.protected()
-            && self.shift(PROTECTED, PROBATION, slots)
-        {}
+        while self.units[PROTECTED] > self.protected() && self.shift(PROTECTED, PROBATION, slots) {}
     }
     fn view(&self) {}
     fn touch((): &(), _: u32) {}

@@ -81,13 +81,18 @@ pub fn svg(chart: &Chart) -> String {
     if left > right {
         (left, right) = (0.0, 1.0);
     }
-    let (low, high) = ((low * 10.0) as u32 as f64 / 10.0, (((high * 10.0) as u32 + 1).min(10)) as f64 / 10.0);
+    let (low, high) =
+        ((low * 10.0) as u32 as f64 / 10.0, (((high * 10.0) as u32 + 1).min(10)) as f64 / 10.0);
     let x = |capacity: u64| LEFT + WIDE * (log(capacity) - left) / (right - left).max(1e-9);
     let y = |miss: f64| TOP + HIGH * (high - miss) / (high - low).max(1e-9);
     let mut text = String::from(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 620 330\" font-family=\"sans-serif\" font-size=\"11\">\n<rect width=\"620\" height=\"330\" fill=\"#ffffff\"/>\n",
     );
-    let _ = writeln!(text, "<text x=\"{LEFT}\" y=\"20\" font-size=\"13\">{}</text>", escaped(&chart.title));
+    let _ = writeln!(
+        text,
+        "<text x=\"{LEFT}\" y=\"20\" font-size=\"13\">{}</text>",
+        escaped(&chart.title)
+    );
     let steps = ((high - low) * 10.0 + 0.5) as u32;
     for step in 0..=steps {
         let miss = low + f64::from(step) / 10.0;

@@ -154,11 +154,7 @@ pub fn chart(title: &str, trace: &Trace, kinds: &[Kind], capacities: &[u64]) -> 
         points: curve(kind, trace, capacities),
     };
     let kinds = kinds.iter().copied().map(Some).chain([None]);
-    Chart {
-        title: title.into(),
-        all: trace.distinct_weight(),
-        series: kinds.map(named).collect(),
-    }
+    Chart { title: title.into(), all: trace.distinct_weight(), series: kinds.map(named).collect() }
 }
 
 /// Capacities that are these percentages of what all distinct keys weigh, at least one.

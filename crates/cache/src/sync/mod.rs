@@ -30,7 +30,7 @@ use crate::builder::{Builder, DefaultHasher, Listener, SharedClock, Weigher};
 use crate::cells::{Cells, Owned, Plain, Words};
 use crate::lifetime::Lifetime;
 use crate::outcome::{Cause, Insert, Removed};
-use crate::policy::{Policy, Adaptive};
+use crate::policy::{Adaptive, Policy};
 use crate::stats::Stats;
 use crate::store::{Budget, Entry, Outcome, Room, Store};
 use crate::table::MAX_SLOTS;

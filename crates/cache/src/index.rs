@@ -54,6 +54,14 @@ pub(crate) struct Index {
     spread: u32,
 }
 
+/// What a chunk says of a key.
+enum Found {
+    Here(u32),
+    Nowhere,
+    /// Entries of its class went on from here.
+    Passed,
+}
+
 fn chunks_for(entries: usize) -> usize {
     (entries.saturating_mul(2) / HALVES_FILLED + 1).min(u32::MAX as usize) | 1
 }
@@ -195,24 +203,45 @@ impl Index {
     /// The first slot of an entry with this tag for which `is_it` says yes.
     #[inline(always)]
     pub(crate) fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        let (tag, count) = (tag_of(hash), count_of(hash));
-        let mut at = self.home(hash);
+        let at = self.home(hash);
+        // Nearly all ways end at home: what the others need is not worked out for it.
+        match self.find_in(at, hash, &mut is_it) {
+            Found::Here(slot) => Some(slot),
+            Found::Nowhere => None,
+            Found::Passed => self.find_behind(at, hash, &mut is_it),
+        }
+    }
+
+    #[inline(always)]
+    fn find_in(&self, at: usize, hash: u32, is_it: &mut impl FnMut(u32) -> bool) -> Found {
+        let chunk = self.chunk(at);
+        let second = chunk.words[1].load(Relaxed);
+        let mut matches = matching(chunk.words[0].load(Relaxed), second, tag_of(hash));
+        while matches != 0 {
+            let slot = chunk.slot(matches.trailing_zeros() as usize).load(Relaxed);
+            if is_it(slot) {
+                return Found::Here(slot);
+            }
+            matches &= matches - 1;
+        }
+        if second >> count_of(hash) & FULL == 0 { Found::Nowhere } else { Found::Passed }
+    }
+
+    #[inline(never)]
+    fn find_behind(
+        &self,
+        mut at: usize,
+        hash: u32,
+        is_it: &mut impl FnMut(u32) -> bool,
+    ) -> Option<u32> {
         // Bounded, because a reader without the lock may meet counts that never agree.
-        for _ in 0..self.chunks.len() {
-            let chunk = self.chunk(at);
-            let second = chunk.words[1].load(Relaxed);
-            let mut matches = matching(chunk.words[0].load(Relaxed), second, tag);
-            while matches != 0 {
-                let slot = chunk.slot(matches.trailing_zeros() as usize).load(Relaxed);
-                if is_it(slot) {
-                    return Some(slot);
-                }
-                matches &= matches - 1;
-            }
-            if second >> count & FULL == 0 {
-                return None;
-            }
+        for _ in 1..self.chunks.len() {
             at = self.after(at, hash);
+            match self.find_in(at, hash, is_it) {
+                Found::Here(slot) => return Some(slot),
+                Found::Nowhere => return None,
+                Found::Passed => {}
+            }
         }
         None
     }

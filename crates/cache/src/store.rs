@@ -543,6 +543,24 @@ impl<K, V, P: Policy> Store<K, V, P, Owned<K, V>> {
         Some(value)
     }
 
+    /// [`Store::get`] where a hit moves no deadline.
+    #[inline(always)]
+    pub(crate) fn get_timed(
+        &mut self,
+        hash: u32,
+        is_it: impl FnMut(&K) -> bool,
+        now: Time,
+    ) -> Option<&V> {
+        let (slot, value) = self.table.entry(hash, is_it)?;
+        if self.wheel.as_ref().is_some_and(|wheel| wheel.is_due(slot, now)) {
+            return None;
+        }
+        if self.pins.is_empty() || self.pins[slot as usize] == 0 {
+            self.policy.hit(slot, self.table.slots());
+        }
+        Some(value)
+    }
+
     /// The value of a live entry, which counts as used.
     pub(crate) fn get(
         &mut self,

@@ -52,8 +52,10 @@ pub struct Cache<K, V, P: Policy = Adaptive, S = DefaultHasher> {
     counters: Option<Box<Counters>>,
     /// Nothing expires, is pinned or counted: a hit is a look-up and the policy, nothing else.
     plain: bool,
-    /// Nor is anything weighed or heard of, and no resize is under way: an insertion has nothing to
-    /// hand around.
+    /// The same, but that entries expire at a deadline that no hit moves.
+    timed: bool,
+    /// Nothing expires, is weighed, counted or heard of, and no resize is under way: an insertion has
+    /// nothing to hand around.
     lean: bool,
 }
 
@@ -154,6 +156,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
         let room = Room { most, fixed: false, weighted };
         let mut cache = Self {
             plain: wheel.is_none() && !builder.counted,
+            timed: wheel.is_some() && idle.is_none() && !builder.counted,
             lean: false,
             store: Store::new(builder.limit, room, wheel),
             budget: Own { used: 0, limit: builder.limit },
@@ -209,7 +212,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
             let hash = self.hash(key);
             return self.store.get_plain(hash, |k| k.borrow() == key);
         }
-        self.get_fully(key, self.now())
+        self.get_at(key, self.now())
     }
 
     /// [`Cache::get`] at `now`.
@@ -222,6 +225,10 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
         if self.plain {
             let hash = self.hash(key);
             return self.store.get_plain(hash, |k| k.borrow() == key);
+        }
+        if self.timed {
+            let hash = self.hash(key);
+            return self.store.get_timed(hash, |k| k.borrow() == key, now);
         }
         self.get_fully(key, now)
     }

@@ -9,6 +9,8 @@
 //!    entry weighs. Who comes back as soon after leaving the main queue makes it smaller by as much.
 //!    It stays between a hundredth and two fifths of the capacity. Recency makes it large, loops and
 //!    scans small.
+//!    And when a whole capacity has left it unused and none of that came back soon, it shrinks by a
+//!    sixteenth of what leaves: what it holds is of no use then.
 //! 2. **The main queue ages.** Where newcomers never come back in time, S3-FIFO evicts from the small
 //!    queue alone, and whatever was popular before the traffic changed stays for ever. So every 32
 //!    evictions the main hand looks at one entry at least, and what it finds unused leaves; the room
@@ -31,6 +33,9 @@ const TO_MAIN: u8 = 2;
 /// Evictions until the main hand looks at an entry although nothing asks it to.
 const LOOK_AFTER: u32 = 32;
 
+/// What leaves unused shrinks the small queue by this part of it, once nothing has been of use for long.
+const SHRINK: u64 = 16;
+
 /// See the [module](self) for how it adapts. In doubt, take this one. 13.9 bytes an entry, ghosts
 /// included.
 #[derive(Debug)]
@@ -48,6 +53,8 @@ pub struct Adaptive {
     small: u64,
     main: u64,
     held: u64,
+    /// Units that left the small queue unused since one was used in it, or came back soon.
+    useless: u64,
     /// Evictions since the main hand last looked.
     unlooked: u32,
 }
@@ -61,6 +68,24 @@ impl Adaptive {
     /// larger.
     fn soon(&self) -> u64 {
         (self.limit / 20).max(1)
+    }
+
+    /// An entry leaves the small queue.
+    #[inline]
+    fn judge(&mut self, uses: u8, units: u64) {
+        if uses > 0 {
+            self.useless = 0;
+            return;
+        }
+        let before = self.useless;
+        self.useless = before.saturating_add(units);
+        if before > self.limit {
+            let cut = self.useless / SHRINK - before / SHRINK;
+            let least = (self.limit / 50).max(1);
+            if self.target > least {
+                self.target = self.target.saturating_sub(cut).max(least);
+            }
+        }
     }
 
     fn enter(&mut self, queue: usize, slot: u32, units: u64) {
@@ -109,6 +134,7 @@ impl Policy for Adaptive {
             small: 0,
             main: 0,
             held: 0,
+            useless: 0,
             unlooked: 0,
         }
     }
@@ -128,6 +154,7 @@ impl Policy for Adaptive {
         let left_small = self.ghosts.take_age(hash, units);
         if left_small.is_some_and(|since| since <= self.soon()) {
             self.target = self.target.saturating_add(units).min(most);
+            self.useless = 0;
         }
         if self.main_ghosts.take(hash, units) {
             self.target = self.target.saturating_sub(units).max(least);
@@ -173,7 +200,9 @@ impl Policy for Adaptive {
             let units = slots.units(oldest);
             self.queues.unlink(oldest);
             self.small -= units;
-            if self.marks.get(oldest) < TO_MAIN {
+            let uses = self.marks.get(oldest);
+            self.judge(uses, units);
+            if uses < TO_MAIN {
                 self.ghosts.push(slots.hash(oldest), units);
                 return Some(oldest);
             }
@@ -203,7 +232,8 @@ impl Policy for Adaptive {
         self.queues.clear();
         self.ghosts.clear();
         self.main_ghosts.clear();
-        (self.small, self.main, self.held, self.unlooked) = (0, 0, 0, 0);
+        (self.small, self.main, self.held) = (0, 0, 0);
+        (self.useless, self.unlooked) = (0, 0);
         self.target = (self.limit / 10).max(1);
     }
     fn bytes(&self) -> usize {

@@ -21,22 +21,18 @@ impl Frequencies {
     /// Counts for `entries` entries. What was counted is kept: a block becomes two alike.
     pub(super) fn reserve(&mut self, entries: usize) {
         let blocks = entries.div_ceil(WORDS).next_power_of_two();
-        let mut old = self.words.len() / WORDS;
+        let old = self.words.len() / WORDS;
         if blocks <= old {
             return;
         }
         let mut words = Vec::new();
         words.reserve_exact(blocks * WORDS);
         words.resize(blocks * WORDS, 0);
-        if old > 0 {
-            let each = blocks / old;
+        if let Some(each) = blocks.checked_div(old) {
             for (at, block) in words.chunks_exact_mut(WORDS).enumerate() {
                 block.copy_from_slice(&self.words[at / each * WORDS..][..WORDS]);
             }
-        } else {
-            old = blocks;
         }
-        debug_assert!(old <= blocks);
         self.words = words;
     }
 

@@ -30,7 +30,7 @@ pub fn optimum(trace: &Trace, capacity: u64) -> Outcome {
     // What is held and never asked for again goes first, in any order; only its weight is known.
     let mut useless: Vec<u64> = Vec::new();
     let mut used = 0_u64;
-    for at in 0..keys.len() {
+    for (at, &next) in next.iter().enumerate() {
         let weight = size(at);
         if held.remove(at as u32) {
             outcome.hits += 1;
@@ -52,7 +52,7 @@ pub fn optimum(trace: &Trace, capacity: u64) -> Outcome {
             }
             used += weight;
         }
-        match next[at] {
+        match next {
             NEVER => useless.push(weight),
             time => held.insert(time),
         }

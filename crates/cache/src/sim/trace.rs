@@ -74,14 +74,10 @@ impl<K: Hash + Eq> Numbers<K> {
         Self { known: Vec::new(), index: Index::new(0), room: 0, hasher }
     }
 
-    fn of<Q: Hash + ?Sized>(
-        &mut self,
-        key: &Q,
-        own: impl FnOnce(&Q) -> K,
-    ) -> Result<u32, TraceError>
+    fn of<Q>(&mut self, key: &Q, own: impl FnOnce(&Q) -> K) -> Result<u32, TraceError>
     where
         K: core::borrow::Borrow<Q>,
-        Q: Eq,
+        Q: Hash + Eq + ?Sized,
     {
         let hash = self.hasher.hash_one(key) as u32;
         if let Some(number) =

@@ -227,7 +227,8 @@ impl Index {
         if second >> count_of(hash) & FULL == 0 { Found::Nowhere } else { Found::Passed }
     }
 
-    #[inline(never)]
+    // Inlined: a call would make what is looked for go through memory also for those found at home.
+    #[inline(always)]
     fn find_behind(
         &self,
         mut at: usize,

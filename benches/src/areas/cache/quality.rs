@@ -232,7 +232,9 @@ fn phases() -> Vec<Row> {
         };
         let ratio = |keys: &&[u64]| {
             let (settle, counted) = keys.split_at(10 * CAPACITY);
-            settle.iter().for_each(|&key| drop(request(key)));
+            settle.iter().for_each(|&key| {
+                request(key);
+            });
             f64::from(counted.iter().map(|&key| request(key)).sum::<u32>()) / counted.len() as f64
         };
         phases.iter().map(ratio).collect()
@@ -267,7 +269,7 @@ fn simulator() -> Vec<Row> {
     let row = |name: &str, run: &dyn Fn() -> u64, least: f64| {
         Subject::new(&format!("cache.P12/{name}"), what, Unit::Ratio, Better::Higher)
             .limit(Side::new("archstone-cache", rate(run)), least)
-            .note("best of 7".to_owned())
+            .note("best of 7")
     };
     vec![
         row("SIEVE", &|| sim::run_policy::<Sieve>(&trace, capacity).hits, 40.0),

@@ -36,8 +36,9 @@ const LOOK_AFTER: u32 = 32;
 /// What leaves unused shrinks the small queue by this part of it, once nothing has been of use for long.
 const SHRINK: u64 = 16;
 
-/// See the [module](self) for how it adapts. In doubt, take this one. 13.9 bytes an entry, ghosts
-/// included.
+/// S3-FIFO whose small queue is as large as it pays, by what comes back soon after it left that queue
+/// or the main one, and whose main queue lets go of what is used no more. In doubt, take this one.
+/// 13.9 bytes an entry, ghosts included.
 #[derive(Debug)]
 pub struct Adaptive {
     queues: Links<2>,

@@ -2,7 +2,7 @@
 //!
 //! A [`Trace`] is a list of requests: which key, how heavy. [`run`] replays it through a real
 //! [`unsync::Cache`](crate::unsync::Cache) of the policy, so what it says of a policy holds for the
-//! caches of this crate, to the hit; [`optimum`] is what could be had by knowing the future (Belady
+//! caches of this crate, to the hit; [`optimum()`] is what could be had by knowing the future (Belady
 //! 1966); [`curve`] does it at several sizes.
 //!
 //! ```
@@ -136,7 +136,7 @@ pub fn run_policy<P: Policy>(trace: &Trace, capacity: u64) -> Outcome {
 /// A point of a curve: the capacity, and what came of it.
 pub type Point = (u64, Outcome);
 
-/// [`run`] at each of some capacities: the miss-ratio curve. `None` is the [`optimum`].
+/// [`run`] at each of some capacities: the miss-ratio curve. `None` is the [`optimum()`].
 #[must_use]
 pub fn curve(kind: Option<Kind>, trace: &Trace, capacities: &[u64]) -> Vec<Point> {
     let at = |&capacity: &u64| match kind {
@@ -146,7 +146,7 @@ pub fn curve(kind: Option<Kind>, trace: &Trace, capacities: &[u64]) -> Vec<Point
     capacities.iter().map(at).collect()
 }
 
-/// The curves of some policies and of the [`optimum`] over the same capacities.
+/// The curves of some policies and of the [`optimum()`] over the same capacities.
 #[must_use]
 pub fn chart(title: &str, trace: &Trace, kinds: &[Kind], capacities: &[u64]) -> Chart {
     let named = |kind: Option<Kind>| Series {

@@ -254,7 +254,7 @@ fn the_default_policy_closes_more_of_the_gap_than_any_fixed_one() {
     assert!(below.len() <= 1, "{below:?}");
 }
 
-/// Traces that had no part in its choice: those of the LIRS paper.
+/// Traces it is not judged by: those of the LIRS paper, a check against fitting.
 #[test]
 fn the_default_policy_is_no_worse_than_s3_fifo_on_other_traces() {
     let others = ["lirs_sprite", "lirs_loop", "lirs_2pools", "lirs_multi3"];

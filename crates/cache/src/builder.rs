@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::cells::{Cells, Owned, Plain, Words};
 use crate::lifetime::Lifetime;
 use crate::outcome::{BuildError, Cause};
-use crate::policy::{Policy, S3Fifo};
+use crate::policy::{Adaptive, Policy};
 use crate::table::MAX_SLOTS;
 use crate::{sync, unsync};
 
@@ -42,7 +42,7 @@ pub(crate) type SharedClock = Arc<dyn Clock + Send + Sync>;
 /// # }
 /// ```
 #[must_use = "a builder does nothing until it builds"]
-pub struct Builder<K, V, P = S3Fifo, S = DefaultHasher, C = Owned<K, V>> {
+pub struct Builder<K, V, P = Adaptive, S = DefaultHasher, C = Owned<K, V>> {
     pub(crate) limit: u64,
     pub(crate) weigher: Option<Weigher<K, V>>,
     pub(crate) lifetime: Lifetime<K, V>,

@@ -199,13 +199,18 @@ impl<K, V> Cells<K, V> for Owned<K, V> {
         None
     }
 
+    #[inline(always)]
     unsafe fn put(&mut self, slot: u32, key: K, value: V) {
-        self.0[slot as usize].write((key, value));
+        debug_assert!((slot as usize) < self.0.len());
+        // SAFETY: below the length by the contract.
+        unsafe { self.0.get_unchecked_mut(slot as usize) }.write((key, value));
     }
 
+    #[inline(always)]
     unsafe fn take(&mut self, slot: u32) -> (K, V) {
-        // SAFETY: occupied by the contract, and the caller will not read it again.
-        unsafe { self.0[slot as usize].assume_init_read() }
+        debug_assert!((slot as usize) < self.0.len());
+        // SAFETY: occupied by the contract, so below the length; the caller will not read it again.
+        unsafe { self.0.get_unchecked(slot as usize).assume_init_read() }
     }
 
     #[inline(always)]

@@ -23,7 +23,8 @@
 //!
 //! # Features
 //! `std` (default): [`Monotonic`] as the clock, randomly seeded hashing, shards by the number of
-//! processors. Without it: `no_std` + `alloc`. No feature changes what a cache holds.
+//! processors. Without it: `no_std` + `alloc`. `sim`: the trace simulator. No feature changes what
+//! a cache holds.
 #![no_std]
 #![deny(missing_docs)]
 
@@ -38,6 +39,8 @@ mod lifetime;
 mod links;
 mod outcome;
 pub mod policy;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod stats;
 mod store;
 pub mod sync;

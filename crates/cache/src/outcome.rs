@@ -47,6 +47,9 @@ pub enum Reject {
     },
     /// There is no room and all entries are pinned.
     Pinned,
+    /// There is no room, and the policy named an entry to evict that was pinned or not there. Those of
+    /// this crate never do.
+    BrokenPolicy,
 }
 
 impl fmt::Display for Reject {
@@ -57,6 +60,9 @@ impl fmt::Display for Reject {
                 write!(f, "it weighs {weight}, the cache may hold {limit}")
             }
             Self::Pinned => f.write_str("there is no room, and every entry is pinned"),
+            Self::BrokenPolicy => {
+                f.write_str("there is no room, and the policy evicts what is not there")
+            }
         }
     }
 }

@@ -93,6 +93,8 @@ pub(crate) struct Store<K, V, P: Policy, C: Cells<K, V>> {
     pins: Vec<u32>,
     units: u64,
     room: Room,
+    /// The policy once named an entry to evict that was pinned or not there.
+    lied: bool,
 }
 
 impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
@@ -104,6 +106,7 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
             pins: Vec::new(),
             units: 0,
             room,
+            lied: false,
         };
         if room.fixed {
             store.reserve(room.most);
@@ -197,13 +200,27 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         self.table.remove(slot)
     }
 
+    /// Whom the policy evicts. Whoever it names wrongly, pinned or not there, stays as it is.
+    fn victim(&mut self) -> Option<u32> {
+        let slot = self.policy.evict(self.table.slots())?;
+        if self.is_pinned(slot) || !self.table.holds(slot) {
+            self.lied = true;
+            return None;
+        }
+        Some(slot)
+    }
+
+    /// Why there is no one to evict.
+    #[cold]
+    pub(crate) fn no_victim(&self) -> Reject {
+        if self.lied { Reject::BrokenPolicy } else { Reject::Pinned }
+    }
+
     /// Evicts one entry and says what it weighed; the budget is not told.
     pub(crate) fn evict(&mut self, removed: &mut Removed<K, V>) -> Option<u64> {
-        let slot = self.policy.evict(self.table.slots())?;
+        let slot = self.victim()?;
         let units = self.table.slots().units(slot);
-        let Some(entry) = self.table.remove(slot) else {
-            panic!("the policy evicts slot {slot}, which is not occupied")
-        };
+        let entry = self.table.remove(slot)?;
         if let Some(wheel) = &mut self.wheel {
             wheel.remove(slot);
         }
@@ -332,33 +349,33 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
             }
             Err(new) => new,
         };
-        let mut victim = None;
-        if !budget.take(1) {
-            match self.evict_plain() {
-                Some(entry) => victim = Some(entry),
-                None => return (None, None, Some((key, value))),
+        self.policy.coming(hash, 1);
+        if budget.take(1) {
+            if !self.table.is_full() || self.grow() {
+                let slot = self.table.insert(hash, 1, key, value);
+                self.units += 1;
+                self.policy.insert(slot, self.table.slots());
+                return (None, None, None);
             }
-        } else if self.table.is_full() && !self.grow() {
-            victim = self.evict_plain();
+            // No slot although there is budget: one leaves, one comes.
             budget.give(1);
-            if victim.is_none() {
-                return (None, None, Some((key, value)));
+        }
+        let Some(slot) = self.policy.evict(self.table.slots()) else {
+            return (None, None, Some((key, value)));
+        };
+        let pinned = !self.pins.is_empty() && self.is_pinned(slot);
+        let renewed =
+            if pinned { Err((key, value)) } else { self.table.renew(slot, hash, key, value) };
+        match renewed {
+            Ok(victim) => {
+                self.policy.insert(slot, self.table.slots());
+                (None, Some(victim), None)
+            }
+            Err(back) => {
+                self.lied = true;
+                (None, None, Some(back))
             }
         }
-        let slot = self.table.insert(hash, 1, key, value);
-        self.units += 1;
-        self.policy.insert(slot, self.table.slots());
-        (None, victim, None)
-    }
-
-    #[inline(always)]
-    fn evict_plain(&mut self) -> Option<(K, V)> {
-        let slot = self.policy.evict(self.table.slots())?;
-        let Some(entry) = self.table.remove(slot) else {
-            panic!("the policy evicts slot {slot}, which is not occupied")
-        };
-        self.units -= 1;
-        Some(entry)
     }
 
     #[inline]
@@ -369,6 +386,7 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         budget: &mut impl Budget,
         removed: &mut Removed<K, V>,
     ) -> Outcome<K, V> {
+        self.policy.coming(entry.hash, entry.units);
         if !self.make_room(entry.units, budget, removed) {
             return Outcome::NoVictim(entry);
         }
@@ -522,6 +540,24 @@ impl<K, V, P: Policy> Store<K, V, P, Owned<K, V>> {
     pub(crate) fn get_plain(&mut self, hash: u32, is_it: impl FnMut(&K) -> bool) -> Option<&V> {
         let (slot, value) = self.table.entry(hash, is_it)?;
         self.policy.hit(slot, self.table.slots());
+        Some(value)
+    }
+
+    /// [`Store::get`] where a hit moves no deadline.
+    #[inline(always)]
+    pub(crate) fn get_timed(
+        &mut self,
+        hash: u32,
+        is_it: impl FnMut(&K) -> bool,
+        now: Time,
+    ) -> Option<&V> {
+        let (slot, value) = self.table.entry(hash, is_it)?;
+        if self.wheel.as_ref().is_some_and(|wheel| wheel.is_due(slot, now)) {
+            return None;
+        }
+        if self.pins.is_empty() || self.pins[slot as usize] == 0 {
+            self.policy.hit(slot, self.table.slots());
+        }
         Some(value)
     }
 

@@ -135,6 +135,32 @@ impl<K, V, C: Cells<K, V>> Table<K, V, C> {
         slot
     }
 
+    /// Puts another entry in the place of one, which it gives back; or what came, if the slot is not
+    /// occupied. The same as [`Table::remove`] and [`Table::insert`], a third of the instructions less.
+    #[inline]
+    pub(crate) fn renew(
+        &mut self,
+        slot: u32,
+        hash: u32,
+        key: K,
+        value: V,
+    ) -> Result<(K, V), (K, V)> {
+        if slot >= self.used || !self.index.remove(self.slots.hash(slot), slot) {
+            return Err((key, value));
+        }
+        self.slots.set(slot, hash, 1);
+        // SAFETY: the index had the slot, so it was occupied; it is emptied and filled again, and
+        // nothing in between can panic.
+        let old = unsafe {
+            let old = self.cells.take(slot);
+            self.cells.put(slot, key, value);
+            old
+        };
+        self.index.insert(hash, slot);
+        self.last = slot;
+        Ok(old)
+    }
+
     /// Takes out the entry of a slot; `None` if the slot is not occupied.
     pub(crate) fn remove(&mut self, slot: u32) -> Option<(K, V)> {
         if slot >= self.used || !self.index.remove(self.slots.hash(slot), slot) {

@@ -10,8 +10,8 @@ use core::time::Duration;
 use crate::builder::{Builder, DefaultHasher, Listener, SharedClock, Weigher};
 use crate::cells::Owned;
 use crate::lifetime::Lifetime;
-use crate::outcome::{Cause, Insert, Reject, Removed};
-use crate::policy::{Policy, S3Fifo};
+use crate::outcome::{Cause, Insert, Removed};
+use crate::policy::{Adaptive, Policy};
 use crate::stats::{Counters, Stats};
 use crate::store::{Budget, Entry, Outcome, Own, Room, Store};
 use crate::wheel::Wheel;
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 1024;
 /// Without expiry no clock is read and no deadline stored.
 ///
 /// Bytes an entry, beside key and value: 10.8 (index, hash) and what the policy takes (8 for
-/// [`Lru`](crate::policy::Lru), 13.6 for [`S3Fifo`]); 16 more with expiry, 24 with time to idle, 8
+/// [`Lru`](crate::policy::Lru), 13.9 for [`Adaptive`]); 16 more with expiry, 24 with time to idle, 8
 /// with weights. Room grows by doubling up to the capacity.
 ///
 /// ```
@@ -39,7 +39,7 @@ const AT_ONCE: usize = 1024;
 /// assert_eq!(cache.get("ann"), Some(&1));
 /// assert_eq!(cache.len(), 1);
 /// ```
-pub struct Cache<K, V, P: Policy = S3Fifo, S = DefaultHasher> {
+pub struct Cache<K, V, P: Policy = Adaptive, S = DefaultHasher> {
     store: Store<K, V, P, Owned<K, V>>,
     budget: Own,
     /// What the capacity will be once what is too much has left.
@@ -52,8 +52,10 @@ pub struct Cache<K, V, P: Policy = S3Fifo, S = DefaultHasher> {
     counters: Option<Box<Counters>>,
     /// Nothing expires, is pinned or counted: a hit is a look-up and the policy, nothing else.
     plain: bool,
-    /// Nor is anything weighed or heard of, and no resize is under way: an insertion has nothing to
-    /// hand around.
+    /// The same, but that entries expire at a deadline that no hit moves.
+    timed: bool,
+    /// Nothing expires, is weighed, counted or heard of, and no resize is under way: an insertion has
+    /// nothing to hand around.
     lean: bool,
 }
 
@@ -154,6 +156,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
         let room = Room { most, fixed: false, weighted };
         let mut cache = Self {
             plain: wheel.is_none() && !builder.counted,
+            timed: wheel.is_some() && idle.is_none() && !builder.counted,
             lean: false,
             store: Store::new(builder.limit, room, wheel),
             budget: Own { used: 0, limit: builder.limit },
@@ -209,7 +212,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
             let hash = self.hash(key);
             return self.store.get_plain(hash, |k| k.borrow() == key);
         }
-        self.get_fully(key, self.now())
+        self.get_at(key, self.now())
     }
 
     /// [`Cache::get`] at `now`.
@@ -222,6 +225,10 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
         if self.plain {
             let hash = self.hash(key);
             return self.store.get_plain(hash, |k| k.borrow() == key);
+        }
+        if self.timed {
+            let hash = self.hash(key);
+            return self.store.get_timed(hash, |k| k.borrow() == key, now);
         }
         self.get_fully(key, now)
     }
@@ -293,7 +300,9 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
             return match self.store.insert_plain(hash, key, value, &mut self.budget) {
                 (None, _, None) => Insert::New,
                 (Some(old), ..) => Insert::Replaced(old),
-                (.., Some((key, value))) => Insert::Rejected { key, value, why: Reject::Pinned },
+                (.., Some((key, value))) => {
+                    Insert::Rejected { key, value, why: self.store.no_victim() }
+                }
             };
         }
         self.insert_at(key, value, self.now())
@@ -342,7 +351,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
             }
             Outcome::Rejected(key, value, why) => Insert::Rejected { key, value, why },
             Outcome::NoVictim(Entry { key, value, .. }) => {
-                Insert::Rejected { key, value, why: Reject::Pinned }
+                Insert::Rejected { key, value, why: self.store.no_victim() }
             }
         }
     }

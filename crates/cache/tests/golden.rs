@@ -5,7 +5,9 @@
 
 mod common;
 
-use archstone_cache::policy::{Clock, Fifo, Lfu, Lru, S3Fifo, Sieve};
+use archstone_cache::policy::{
+    Adaptive, Arc as ArcPolicy, Clock, Fifo, Lfu, Lirs, Lru, S3Fifo, Sieve, TwoQueue, WTinyLfu,
+};
 use archstone_cache::{Builder, Policy, unsync};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -51,6 +53,9 @@ fn run_of(policy: &str) -> Option<Run> {
         "CLOCK" => hits::<Clock>,
         "SIEVE" => hits::<Sieve>,
         "S3-FIFO" => hits::<S3Fifo>,
+        "2Q" => hits::<TwoQueue>,
+        "ARC" => hits::<ArcPolicy>,
+        "LIRS" => hits::<Lirs>,
         _ => return None,
     })
 }
@@ -91,9 +96,9 @@ fn hits_of_the_exact_policies_are_those_of_the_reference() {
 }
 
 #[test]
-fn hits_of_s3_fifo_are_within_half_a_percent_of_the_authors_own() {
-    let checked = check(|row| row.5 == "S3-FIFO" && row.7 == "reference");
-    assert!(checked >= 4 * 4, "{checked} rows");
+fn hits_of_the_others_are_within_half_a_percent_of_the_reference() {
+    let checked = check(|row| row.7 == "reference");
+    assert!(checked >= 4 * 4 * 4, "{checked} rows");
 }
 
 #[test]
@@ -203,4 +208,85 @@ fn weighted_hits_and_evictions_are_those_of_the_reference() {
         let got = got.0 as f64 / requests.len() as f64;
         assert!(got >= ratio - 0.01, "{policy} {capacity}: {got}, not {ratio}");
     }
+}
+
+const VISIBLE: [&str; 5] =
+    ["arc_OLTP", "arc_P3", "cache2k_orm_busy", "cache2k_web07", "cloudphysics_io"];
+
+/// Of each cell of some traces: the share of the gap between LRU and the optimum that is closed, and
+/// the distance to the best online policy of the table.
+fn cells<P: Policy>(traces: &[&str]) -> Vec<(String, f64, f64)> {
+    let (rows, mut cells) = (rows(), Vec::new());
+    for &name in traces {
+        let Some(keys) = common::trace(name) else { continue };
+        for percent in ["1", "5", "10", "20"] {
+            let cell: Vec<&Hits> =
+                rows.iter().filter(|row| row.0 == name && row.3 == percent).collect();
+            let of = |policy: &str| cell.iter().find(|row| row.5 == policy).unwrap().9;
+            let online = cell.iter().filter(|row| !row.5.starts_with("OPT"));
+            let best = online.map(|row| row.9).fold(0.0, f64::max);
+            let ours = hits::<P>(&keys, cell[0].4) as f64 / keys.len() as f64;
+            let (lru, opt) = (of("LRU"), of("OPT"));
+            cells.push((format!("{name}@{percent}"), (ours - lru) / (opt - lru), best - ours));
+        }
+    }
+    cells
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len() as f64;
+    values.sum::<f64>() / count
+}
+
+/// P6: better than any fixed policy of the table, on the traces it is judged by.
+#[test]
+fn the_default_policy_closes_more_of_the_gap_than_any_fixed_one() {
+    let cells = cells::<Adaptive>(&VISIBLE);
+    assert!(cells.len() >= 16);
+    let gap = mean(cells.iter().map(|cell| cell.1));
+    let regret = mean(cells.iter().map(|cell| cell.2));
+    let worst = cells.iter().max_by(|a, b| a.2.total_cmp(&b.2)).unwrap();
+    assert!(gap >= 0.215, "{gap}: {cells:#?}");
+    assert!(regret <= 0.0055, "{regret}: {cells:#?}");
+    assert!(worst.2 <= 0.023, "{worst:?}");
+    // A share of the gap below zero is worse than LRU: the smallest size of one trace.
+    let below: Vec<_> = cells.iter().filter(|cell| cell.1 < 0.0).collect();
+    assert!(below.len() <= 1, "{below:?}");
+}
+
+/// Traces it is not judged by: those of the LIRS paper, a check against fitting.
+#[test]
+fn the_default_policy_is_no_worse_than_s3_fifo_on_other_traces() {
+    let others = ["lirs_sprite", "lirs_loop", "lirs_2pools", "lirs_multi3"];
+    let (ours, fixed) = (cells::<Adaptive>(&others), cells::<S3Fifo>(&others));
+    if ours.is_empty() {
+        return;
+    }
+    for (ours, fixed) in ours.iter().zip(&fixed) {
+        assert!(ours.2 <= fixed.2 + 0.012, "{ours:?}, S3-FIFO {fixed:?}");
+    }
+    let regret = |cells: &[(String, f64, f64)]| mean(cells.iter().map(|cell| cell.2));
+    assert!(regret(&ours) < regret(&fixed), "{} {}", regret(&ours), regret(&fixed));
+}
+
+/// W-TinyLFU climbs, which the one of the table does not: better in the mean, by much where recency
+/// counts.
+#[test]
+fn w_tinylfu_is_better_than_with_a_fixed_window() {
+    let (rows, cells) = (rows(), cells::<WTinyLfu>(&VISIBLE[2..4]));
+    let fixed = |name: &str, percent: &str, policy: &str| {
+        let row = |row: &&Hits| row.0 == name && row.3 == percent && row.5 == policy;
+        rows.iter().find(row).unwrap().9
+    };
+    let mut more = Vec::new();
+    for (cell, _, regret) in &cells {
+        let (name, percent) = cell.split_once('@').unwrap();
+        let online =
+            rows.iter().filter(|r| r.0 == name && r.3 == percent && !r.5.starts_with("OPT"));
+        let best = online.map(|row| row.9).fold(0.0, f64::max);
+        more.push(best - regret - fixed(name, percent, "W-TinyLFU"));
+    }
+    assert!(more.iter().all(|&more| more > -0.02), "{more:?}");
+    assert!(mean(more.iter().copied()) > 0.01, "{more:?}");
+    assert!(more[0] > 0.1, "{more:?}");
 }

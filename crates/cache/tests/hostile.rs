@@ -3,7 +3,9 @@
 
 mod common;
 
-use archstone_cache::policy::{Clock, Fifo, Lfu, Lru, S3Fifo, Sieve};
+use archstone_cache::policy::{
+    self, Adaptive, Clock, Fifo, Lfu, Lirs, Lru, S3Fifo, Sieve, Slots, TwoQueue, WTinyLfu,
+};
 use archstone_cache::{
     BuildError, Builder, Cause, Insert, Manual, Policy, Reject, Time, sync, unsync,
 };
@@ -322,6 +324,78 @@ fn a_panic_in_code_of_the_users_leaves_a_whole_structure() {
     panics_everywhere::<Lru>();
     panics_everywhere::<Lfu>();
     panics_everywhere::<S3Fifo>();
+    panics_everywhere::<Adaptive>();
+    panics_everywhere::<TwoQueue>();
+    panics_everywhere::<policy::Arc>();
+    panics_everywhere::<Lirs>();
+    panics_everywhere::<WTinyLfu>();
+}
+
+/// A policy that always names one slot, whatever is in it.
+struct Liar {
+    truth: Lru,
+    lie: u32,
+}
+
+/// What the next one names.
+static LIE: AtomicUsize = AtomicUsize::new(0);
+
+impl Policy for Liar {
+    const NAME: &'static str = "liar";
+    const SHARED_HIT: bool = false;
+    type View = ();
+    fn new(limit: u64) -> Self {
+        Self { truth: Lru::new(limit), lie: LIE.load(Relaxed) as u32 }
+    }
+    fn reserve(&mut self, slots: usize) {
+        self.truth.reserve(slots);
+    }
+    fn set_limit(&mut self, _: u64) {}
+    fn insert(&mut self, slot: u32, slots: &Slots) {
+        self.truth.insert(slot, slots);
+    }
+    fn hit(&mut self, slot: u32, slots: &Slots) {
+        self.truth.hit(slot, slots);
+    }
+    fn view(&self) {}
+    fn touch((): &(), _: u32) {}
+    fn evict(&mut self, _: &Slots) -> Option<u32> {
+        Some(self.lie)
+    }
+    fn remove(&mut self, slot: u32, slots: &Slots) {
+        self.truth.remove(slot, slots);
+    }
+    fn for_each(&self, each: &mut dyn FnMut(u32)) {
+        self.truth.for_each(each);
+    }
+    fn clear(&mut self) {
+        self.truth.clear();
+    }
+    fn bytes(&self) -> usize {
+        self.truth.bytes()
+    }
+}
+
+#[test]
+fn a_policy_that_names_what_is_not_there_gets_a_refusal_not_a_panic() {
+    // Slots are given in order, so key 3 is in slot 3.
+    for lie in [3, 100, u32::MAX as usize] {
+        for heard in [false, true] {
+            LIE.store(lie, Relaxed);
+            let builder = Builder::<u64, u64>::new(8).policy::<Liar>();
+            let mut cache =
+                if heard { builder.on_removal(|_, _, _| ()) } else { builder }.build().unwrap();
+            (0..8).for_each(|key| cache.insert(key, key).ignore());
+            assert!(cache.pin(&3));
+            for key in 10..20 {
+                let refused = Insert::Rejected { key, value: key, why: Reject::BrokenPolicy };
+                assert_eq!(cache.insert(key, key), refused);
+                cache.validate();
+            }
+            assert_eq!((cache.pop(), cache.len()), (None, 8));
+            assert_eq!(cache.get(&3), Some(&3));
+        }
+    }
 }
 
 /// All keys have one hash.
@@ -360,56 +434,6 @@ fn a_flood_of_one_hash_is_slow_but_right() {
     shared.validate_alone();
 }
 
-/// A policy that names what it does not have.
-struct Liar(Lru);
-impl Policy for Liar {
-    const NAME: &'static str = "liar";
-    const SHARED_HIT: bool = false;
-    type View = ();
-    fn new(limit: u64) -> Self {
-        Self(Lru::new(limit))
-    }
-    fn reserve(&mut self, slots: usize) {
-        self.0.reserve(slots);
-    }
-    fn set_limit(&mut self, _: u64) {}
-    fn insert(&mut self, slot: u32, slots: &archstone_cache::policy::Slots) {
-        self.0.insert(slot, slots);
-    }
-    fn hit(&mut self, _: u32, _: &archstone_cache::policy::Slots) {}
-    fn view(&self) {}
-    fn touch((): &(), _: u32) {}
-    fn evict(&mut self, _: &archstone_cache::policy::Slots) -> Option<u32> {
-        Some(3)
-    }
-    fn remove(&mut self, slot: u32, slots: &archstone_cache::policy::Slots) {
-        self.0.remove(slot, slots);
-    }
-    fn for_each(&self, each: &mut dyn FnMut(u32)) {
-        self.0.for_each(each);
-    }
-    fn clear(&mut self) {
-        self.0.clear();
-    }
-    fn bytes(&self) -> usize {
-        self.0.bytes()
-    }
-}
-
-#[test]
-fn a_policy_that_names_an_empty_slot_is_found_out() {
-    let mut cache = unsync::Cache::<String, String, Liar>::with_policy(2);
-    let put = |cache: &mut unsync::Cache<String, String, Liar>, key: &str| {
-        cache.insert(key.to_owned(), key.to_owned()).ignore();
-    };
-    put(&mut cache, "a");
-    put(&mut cache, "b");
-    let told = catch_unwind(AssertUnwindSafe(|| put(&mut cache, "c")));
-    assert!(told.is_err());
-    cache.validate();
-    assert_eq!(cache.peek("a"), Some(&"a".to_owned()));
-}
-
 #[test]
 fn heap_bytes_are_what_the_allocator_saw() {
     fn check<P: Policy>(ttl: bool) {
@@ -432,6 +456,11 @@ fn heap_bytes_are_what_the_allocator_saw() {
         check::<Clock>(ttl);
         check::<Sieve>(ttl);
         check::<S3Fifo>(ttl);
+        check::<Adaptive>(ttl);
+        check::<TwoQueue>(ttl);
+        check::<policy::Arc>(ttl);
+        check::<Lirs>(ttl);
+        check::<WTinyLfu>(ttl);
     }
 }
 
@@ -472,6 +501,11 @@ fn bytes_do_not_grow_under_keys_that_come_again() {
     check::<Clock>();
     check::<Sieve>();
     check::<S3Fifo>();
+    check::<Adaptive>();
+    check::<TwoQueue>();
+    check::<policy::Arc>();
+    check::<Lirs>();
+    check::<WTinyLfu>();
 }
 
 /// The sample `LRUCache`: the size is capacity + 1 between insertion and removal.
@@ -567,4 +601,6 @@ fn evictions_follow_from_the_trace_alone() {
     }
     assert_eq!(run::<S3Fifo>(), run::<S3Fifo>());
     assert_eq!(run::<S3Fifo>(), 6_549_742_648_828_357_208);
+    assert_eq!(run::<Adaptive>(), run::<Adaptive>());
+    assert_eq!(run::<WTinyLfu>(), run::<WTinyLfu>());
 }

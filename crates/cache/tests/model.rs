@@ -2,7 +2,9 @@
 //! in O(n). Contents, weights, answers, causes and their order are equal, the capacity holds after
 //! every step, `validate` finds every link whole, and every value leaves exactly once.
 
-use archstone_cache::policy::{Clock, Fifo, Lfu, Lru, S3Fifo, Sieve};
+use archstone_cache::policy::{
+    self, Adaptive, Clock, Fifo, Lfu, Lirs, Lru, S3Fifo, Sieve, TwoQueue, WTinyLfu,
+};
 use archstone_cache::{Builder, Cause, Insert, Manual, Policy, Reject, Time, sync, unsync};
 use core::time::Duration;
 use proptest::prelude::*;
@@ -14,6 +16,10 @@ const TTL: Duration = Duration::from_nanos(5 * TICK);
 
 /// A policy over keys, in O(n).
 trait Naive: Default {
+    /// The limit, and how many slots the cache has reserved.
+    fn limits(&mut self, _limit: u64, _room: usize) {}
+    /// This key is about to be inserted; others may be evicted for it.
+    fn coming(&mut self, _key: u8) {}
     fn insert(&mut self, key: u8);
     fn hit(&mut self, key: u8);
     fn evict(&mut self) -> Option<u8>;
@@ -136,6 +142,226 @@ impl Naive for NaiveSieve {
     }
 }
 
+/// Lists of keys, the oldest first; a naive policy is told what keys weigh before it is told of them.
+fn cut(list: &mut Vec<u8>, key: u8) -> bool {
+    let before = list.len();
+    list.retain(|&k| k != key);
+    list.len() < before
+}
+
+/// The pseudo-code of the paper, `p` in fractions.
+#[derive(Default)]
+struct NaiveArc {
+    once: Vec<u8>,
+    often: Vec<u8>,
+    once_gone: Vec<u8>,
+    often_gone: Vec<u8>,
+    p: f64,
+    limit: usize,
+    /// 1 or 2: the ghost list of the key that is about to come.
+    coming: usize,
+    room: usize,
+}
+impl NaiveArc {
+    fn trim(&mut self, coming: usize) {
+        while self.once.len() + self.once_gone.len() + coming > self.limit
+            && !self.once_gone.is_empty()
+        {
+            self.once_gone.remove(0);
+        }
+        while self.once.len()
+            + self.once_gone.len()
+            + self.often.len()
+            + self.often_gone.len()
+            + coming
+            > 2 * self.limit
+            && !self.often_gone.is_empty()
+        {
+            self.often_gone.remove(0);
+        }
+    }
+    fn add_ghost(&mut self, key: u8, often: bool) {
+        if self.once_gone.contains(&key) || self.often_gone.contains(&key) {
+            return;
+        }
+        while self.once_gone.len() + self.often_gone.len() > self.room {
+            let longer = self.often_gone.len() > self.once_gone.len();
+            let (list, other) = if longer {
+                (&mut self.often_gone, &mut self.once_gone)
+            } else {
+                (&mut self.once_gone, &mut self.often_gone)
+            };
+            if list.is_empty() {
+                other.remove(0)
+            } else {
+                list.remove(0)
+            };
+        }
+        if often { self.often_gone.push(key) } else { self.once_gone.push(key) }
+    }
+}
+impl Naive for NaiveArc {
+    fn limits(&mut self, limit: u64, room: usize) {
+        (self.limit, self.room) = (limit as usize, room);
+        self.p = self.p.min(limit as f64);
+        self.trim(0);
+    }
+    fn coming(&mut self, key: u8) {
+        let (once, often) = (self.once_gone.len() as f64, self.often_gone.len() as f64);
+        self.coming = 0;
+        if self.once_gone.contains(&key) {
+            self.p = (self.p + (often / once).max(1.0)).min(self.limit as f64);
+            self.coming = 1;
+        } else if self.often_gone.contains(&key) {
+            self.p = (self.p - (once / often).max(1.0)).max(0.0);
+            self.coming = 2;
+        }
+    }
+    fn insert(&mut self, key: u8) {
+        if cut(&mut self.once_gone, key) || cut(&mut self.often_gone, key) {
+            self.often.push(key);
+        } else {
+            self.once.push(key);
+        }
+        self.coming = 0;
+        self.trim(0);
+    }
+    fn hit(&mut self, key: u8) {
+        self.remove(key);
+        self.often.push(key);
+    }
+    fn evict(&mut self) -> Option<u8> {
+        if self.coming == 0 {
+            if self.once.len() >= self.limit && self.once_gone.is_empty() {
+                return (!self.once.is_empty()).then(|| self.once.remove(0));
+            }
+            self.trim(1);
+        }
+        let once = self.once.len() as f64;
+        let first = once > 0.0 && (once > self.p || (once >= self.p && self.coming == 2));
+        let often = if first { false } else { !self.often.is_empty() };
+        let list = if often { &mut self.often } else { &mut self.once };
+        let key = (!list.is_empty()).then(|| list.remove(0))?;
+        self.add_ghost(key, often);
+        Some(key)
+    }
+    fn remove(&mut self, key: u8) {
+        let _ = cut(&mut self.once, key) || cut(&mut self.often, key);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Is {
+    Lir,
+    Waits,
+    Gone,
+}
+
+/// One stack with marks, bottom first.
+#[derive(Default)]
+struct NaiveLirs {
+    stack: Vec<(u8, Is)>,
+    queue: Vec<u8>,
+    gone: Vec<u8>,
+    limit: usize,
+    room: usize,
+}
+impl NaiveLirs {
+    fn lirs(&self) -> usize {
+        self.stack.iter().filter(|entry| entry.1 == Is::Lir).count()
+    }
+    fn most_lirs(&self) -> usize {
+        self.limit.saturating_sub((self.limit / 100).max(1))
+    }
+    fn unstack(&mut self, key: u8) -> Option<Is> {
+        let at = self.stack.iter().position(|entry| entry.0 == key)?;
+        Some(self.stack.remove(at).1)
+    }
+    fn prune(&mut self) {
+        while self.stack.first().is_some_and(|bottom| bottom.1 != Is::Lir) {
+            let key = self.stack.remove(0).0;
+            cut(&mut self.gone, key);
+        }
+    }
+    fn settle(&mut self) {
+        while self.lirs() > self.most_lirs() {
+            self.prune();
+            let key = self.stack.remove(0).0;
+            self.queue.push(key);
+        }
+        self.prune();
+        while self.stack.len() > 2 * self.limit && !self.gone.is_empty() {
+            let key = self.gone.remove(0);
+            self.unstack(key);
+        }
+    }
+}
+impl Naive for NaiveLirs {
+    fn limits(&mut self, limit: u64, room: usize) {
+        (self.limit, self.room) = (limit as usize, room);
+    }
+    fn insert(&mut self, key: u8) {
+        let ghost = cut(&mut self.gone, key);
+        self.unstack(key);
+        if ghost || self.lirs() < self.most_lirs() {
+            self.stack.push((key, Is::Lir));
+        } else {
+            self.stack.push((key, Is::Waits));
+            self.queue.push(key);
+        }
+        self.settle();
+    }
+    fn hit(&mut self, key: u8) {
+        match self.unstack(key) {
+            Some(Is::Lir) => {
+                self.stack.push((key, Is::Lir));
+                self.prune();
+            }
+            Some(_) => {
+                cut(&mut self.queue, key);
+                self.stack.push((key, Is::Lir));
+                self.settle();
+            }
+            None => {
+                cut(&mut self.queue, key);
+                self.queue.push(key);
+                self.stack.push((key, Is::Waits));
+                self.settle();
+            }
+        }
+    }
+    fn evict(&mut self) -> Option<u8> {
+        if self.queue.is_empty() {
+            self.prune();
+            let key = self.stack.first()?.0;
+            self.remove(key);
+            return Some(key);
+        }
+        let key = self.queue.remove(0);
+        if let Some(at) = self.stack.iter().position(|entry| entry.0 == key) {
+            while self.gone.len() >= self.room && !self.gone.is_empty() {
+                let oldest = self.gone.remove(0);
+                self.unstack(oldest);
+            }
+            let at = self.stack.iter().position(|entry| entry.0 == key).unwrap_or(at);
+            if self.room == 0 {
+                self.stack.remove(at);
+            } else {
+                self.stack[at].1 = Is::Gone;
+                self.gone.push(key);
+            }
+        }
+        Some(key)
+    }
+    fn remove(&mut self, key: u8) {
+        let was = self.unstack(key);
+        cut(&mut self.queue, key);
+        if was == Some(Is::Lir) {
+            self.prune();
+        }
+    }
+}
+
 /// A value: its serial number and what it weighs.
 type Value = (u64, u64);
 type Left = Vec<(u8, Value, Cause)>;
@@ -224,6 +450,7 @@ impl<N: Naive> Model<N> {
             }
             replaced = Some(self.take(key, false));
         }
+        self.policy.coming(key);
         while self.used() + units > self.limit && units > 0 {
             if !self.evict() {
                 if let Some(was) = replaced {
@@ -363,6 +590,7 @@ fn follow<N: Naive, P: Policy>(limit: u64, [weighted, expires, heard]: [bool; 3]
         left: Vec::new(),
     };
     let heard_all = heard;
+    model.policy.limits(limit, room(limit));
     for (serial, op) in ops.iter().enumerate() {
         let serial = serial as u64;
         let mut in_order = true;
@@ -436,6 +664,7 @@ fn follow<N: Naive, P: Policy>(limit: u64, [weighted, expires, heard]: [bool; 3]
             Op::Resize(to) => {
                 cache.resize(to);
                 model.target = to;
+                model.policy.limits(to, room(to));
                 model.shrink(1024);
             }
             Op::RetainOdd => {
@@ -493,6 +722,11 @@ fn follow<N: Naive, P: Policy>(limit: u64, [weighted, expires, heard]: [bool; 3]
     }
 }
 
+/// Slots do not bound the ghosts of the naive policies: there are fewer keys than slots at first.
+fn room(_: u64) -> usize {
+    16
+}
+
 /// For policies without a naive twin, and for shards: every value leaves once or is there, and the
 /// capacity holds.
 fn conserve(
@@ -542,6 +776,11 @@ fn conserve(
     }
 }
 
+/// A policy that remembers who left forgets it when all is cleared; the model clears entry by entry.
+fn without_clear(ops: Vec<Op>) -> Vec<Op> {
+    ops.into_iter().filter(|op| !matches!(op, Op::Clear)).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -571,15 +810,33 @@ proptest! {
     }
 
     #[test]
+    fn arc(limit in 0..30_u64, heard: bool, expires: bool, ops in ops()) {
+        follow::<NaiveArc, policy::Arc>(limit, [false, expires, heard], &without_clear(ops));
+    }
+
+    #[test]
+    fn lirs(limit in 0..30_u64, heard: bool, expires: bool, ops in ops()) {
+        follow::<NaiveLirs, Lirs>(limit, [false, expires, heard], &without_clear(ops));
+    }
+
+    #[test]
     fn sync_keeps_every_value_until_it_is_heard_of(
-        limit in 0..30_u64, with: [bool; 3], shards in 1..5_usize, ops in ops()
+        limit in 0..30_u64, with: [bool; 3], shards in 1..5_usize, which in 0..9_u8, ops in ops()
     ) {
         let [weighted, expires, heard] = with;
         let (clock, left) = (Arc::new(Manual::default()), Arc::new(Mutex::new(Vec::new())));
         let left_or_none = heard.then_some(&left);
         let all = || builder(limit, weighted, expires, &clock, left_or_none).shards(shards);
-        conserve(&all().policy::<Lru>().build_sync().unwrap(), &left, heard, &ops, &clock);
-        left.lock().unwrap().clear();
-        conserve(&all().policy::<S3Fifo>().build_sync().unwrap(), &left, heard, &ops, &clock);
+        macro_rules! keep {
+            ($($number:literal => $policy:ty),*) => { match which {
+                $($number => {
+                    let cache = all().policy::<$policy>().build_sync().unwrap();
+                    conserve(&cache, &left, heard, &ops, &clock);
+                })*
+                _ => unreachable!(),
+            } };
+        }
+        keep!(0 => Lru, 1 => S3Fifo, 2 => Adaptive, 3 => TwoQueue, 4 => policy::Arc, 5 => Lirs,
+            6 => WTinyLfu, 7 => Lfu, 8 => Sieve);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use archstone_cache::policy::{Lru, S3Fifo, Sieve};
+use archstone_cache::policy::{Adaptive, Lru, S3Fifo, Sieve};
 use archstone_cache::{Builder, Manual, Policy, Time, unsync};
 
 use super::one_owner::looks;
@@ -20,11 +20,11 @@ const MILLION: usize = 1_000_000;
 
 pub(super) fn entries(area: &mut Area) {
     area.rows("cache.P5", |_| bytes());
-    area.rows("cache.P9", |run| vec![watched(run.quick), pauses::<S3Fifo>(), pauses::<Lru>()]);
+    area.rows("cache.P9", |run| vec![watched(run.quick), pauses::<Adaptive>(), pauses::<S3Fifo>(), pauses::<Lru>()]);
     area.race("cache.P10/get", |_| {
         let keys = distinct_keys(1, 100_000);
         let looks = looks(&keys);
-        let runner = |name: &str, cache: unsync::Cache<u64, u64, S3Fifo, Hasher>| {
+        let runner = |name: &str, cache: unsync::Cache<u64, u64, Adaptive, Hasher>| {
             let looks = looks.clone();
             Runner::steady(name, looks.len(), cache, move |cache| {
                 let now = Time::from_secs(1);
@@ -42,7 +42,7 @@ pub(super) fn entries(area: &mut Area) {
             .time_to_live(Duration::from_secs(3600))
             .clock(Manual::default());
         Race::new(
-            "hits of 100 K entries, S3-FIFO, caller's time",
+            "hits of 100 K entries, the default policy, caller's time",
             runner("archstone-cache with TTL", fill(ttl)),
         )
         .at_most(1.15, "without", runner("archstone-cache", fill(Builder::new(125_000))))
@@ -109,6 +109,7 @@ fn bytes() -> Vec<Row> {
         subject("LRU").limit(ours.clone(), 36.0),
         subject("SIEVE").limit(of::<Ours<Sieve>>(&one), 40.0),
         subject("S3-FIFO").limit(of::<Ours<S3Fifo>>(&one), 40.0),
+        subject("Adaptive").information(of::<Ours<Adaptive>>(&one)),
         subject("sync").limit(of_many::<OursSync>(&one), 44.0),
         subject("more-with-TTL").limit(Side::new("archstone-cache LRU", with_ttl(true) - with_ttl(false)), 8.0),
         subject("LRU/schnellru").against(ours.clone(), of::<Schnellru>(&one), None),
@@ -123,7 +124,7 @@ fn bytes() -> Vec<Row> {
 /// Two threads insert, this one looks at `len` and `weight` all the time.
 fn watched(quick: bool) -> Row {
     const CAPACITY: usize = 10_000;
-    let cache = OursSync::<S3Fifo>::new(CAPACITY);
+    let cache = <OursSync as Many>::new(CAPACITY);
     let (done, rounds) = (AtomicBool::new(false), if quick { 300_000 } else { 3_000_000 });
     let (most, looks) = thread::scope(|scope| {
         let workers: Vec<_> = (0..2)

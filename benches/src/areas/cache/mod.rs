@@ -1,5 +1,5 @@
-//! Caches: one owner (P1, P2), threads (P3, P4), bytes (P5), hit ratios (P6, P7), bounds and pauses
-//! (P9), expiry (P10).
+//! Caches: one owner (P1, P2), threads (P3, P4), bytes (P5), hit ratios (P6, P7),
+//! a change of phase (P8), bounds and pauses (P9), expiry (P10), the simulator (P12).
 
 mod bounds;
 mod one_owner;

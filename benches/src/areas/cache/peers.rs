@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use archstone_cache::policy::{Clock, Lru, S3Fifo, Sieve};
+use archstone_cache::policy::{Adaptive, Clock, Lru, S3Fifo, Sieve};
 use archstone_cache::{Builder, Owned, Policy, Words, sync, unsync};
 
 pub(super) type Hasher = ahash::RandomState;
@@ -80,7 +80,7 @@ macro_rules! ours {
             value => c.insert(key, value).ignore());
     )*};
 }
-ours!(Lru => "archstone-cache LRU", Sieve => "archstone-cache SIEVE", S3Fifo => "archstone-cache S3-FIFO", Clock => "archstone-cache CLOCK");
+ours!(Lru => "archstone-cache LRU", Sieve => "archstone-cache SIEVE", S3Fifo => "archstone-cache S3-FIFO", Adaptive => "archstone-cache Adaptive", Clock => "archstone-cache CLOCK");
 
 pub(super) type Floor = hashbrown::HashMap<u64, u64, Hasher>;
 one!(Floor, "hashbrown, unbounded",
@@ -115,8 +115,8 @@ one!(QuickUnsync, "quick_cache unsync",
     (c, key) => c.get(&key).copied(),
     value => { c.insert(key, value); });
 
-pub(super) type OursSync<P = S3Fifo> = sync::Cache<u64, u64, P, Hasher, Words<u64, u64>>;
-pub(super) type OursLocked<P = S3Fifo> = sync::Cache<u64, u64, P, Hasher, Owned<u64, u64>>;
+pub(super) type OursSync<P = Adaptive> = sync::Cache<u64, u64, P, Hasher, Words<u64, u64>>;
+pub(super) type OursLocked<P = Adaptive> = sync::Cache<u64, u64, P, Hasher, Owned<u64, u64>>;
 impl<P: Policy + Sync> Many for OursSync<P> {
     const NAME: &'static str = "archstone-cache sync, lock-free reads";
     fn new(capacity: usize) -> Self {

@@ -1,11 +1,14 @@
 //! P6: how much of the gap from LRU to the optimum the default policy closes. P7: hits of the named
-//! policies beside their reference. Traces: `testdata/cache`, the others from `$ARCHSTONE_DATA`.
+//! policies beside their reference. P8: a change of phase. P12: the simulator. Traces: `testdata/cache`, the others from `$ARCHSTONE_DATA`.
 
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::PathBuf;
 
-use archstone_cache::policy::{Clock, Fifo, Lfu, Lru, S3Fifo, Sieve};
+use archstone_cache::policy::{
+    Adaptive, Arc, Clock, Fifo, Lfu, Lirs, Lru, S3Fifo, Sieve, TwoQueue, WTinyLfu,
+};
+use archstone_cache::sim::{self, Trace};
 use archstone_cache::{Policy, unsync};
 
 use crate::areas::Area;
@@ -13,7 +16,7 @@ use crate::row::{Better, Row, Side, Subject, Unit};
 use crate::workload::testdata;
 
 /// The policy of `Cache::new`.
-type Default = S3Fifo;
+type Default = Adaptive;
 
 /// The traces of P6, at 1, 5, 10 and 20 % of their keys.
 const VISIBLE: [&str; 5] =
@@ -25,6 +28,8 @@ const NOT_ONLINE: [&str; 2] = ["OPT", "OPT-bypass"];
 pub(super) fn entries(area: &mut Area) {
     area.rows("cache.P6", |_| gap());
     area.rows("cache.P7", |_| references());
+    area.rows("cache.P8", |_| phases());
+    area.rows("cache.P12", |_| simulator());
 }
 
 /// Where a file of the traces is, here or in `$ARCHSTONE_DATA`.
@@ -154,13 +159,16 @@ fn gap() -> Vec<Row> {
 type Run = fn(&[u64], usize) -> f64;
 
 fn references() -> Vec<Row> {
-    let policies: [(&str, Run); 6] = [
+    let policies: [(&str, Run); 9] = [
         ("LRU", ratio::<Lru>),
         ("FIFO", ratio::<Fifo>),
         ("CLOCK", ratio::<Clock>),
         ("LFU", ratio::<Lfu>),
         ("SIEVE", ratio::<Sieve>),
         ("S3-FIFO", ratio::<S3Fifo>),
+        ("2Q", ratio::<TwoQueue>),
+        ("ARC", ratio::<Arc>),
+        ("LIRS", ratio::<Lirs>),
     ];
     let golden = golden();
     let mut worst: HashMap<&str, (f64, usize)> = HashMap::new();
@@ -192,7 +200,8 @@ fn references() -> Vec<Row> {
         .iter()
         .map(|(policy, _)| {
             let (off, cells) = worst.get(policy).copied().unwrap_or((f64::NAN, 0));
-            let limit = if *policy == "S3-FIFO" { 0.005 } else { 0.0 };
+            let near = ["S3-FIFO", "2Q", "ARC", "LIRS"].contains(policy);
+            let limit = if near { 0.005 } else { 0.0 };
             let what = "largest distance of a hit ratio from the reference's";
             let note = if missing.is_empty() { String::new() } else { format!("no trace {}", missing.join(", ")) };
             Subject::new(&format!("cache.P7/{policy}"), what, Unit::Ratio, Better::Lower)
@@ -201,4 +210,71 @@ fn references() -> Vec<Row> {
                 .note(note)
         })
         .collect()
+}
+
+/// OLTP, a loop of 1011 keys (2500 times, as five times the loop of the LIRS paper), OLTP again, in
+/// 512 entries; the first ten capacities of requests of a phase do not count.
+fn phases() -> Vec<Row> {
+    const CAPACITY: usize = 512;
+    let what = "hit ratio in a phase, beside the better of LRU and W-TinyLFU";
+    let Some(oltp) = trace("arc_OLTP") else { return Vec::new() };
+    let (before, after) = oltp.split_at(oltp.len() / 2);
+    let base = 1 << 40;
+    let around: Vec<u64> = (0..2500).flat_map(|_| base..base + 1011).collect();
+    fn run<P: Policy>(phases: &[&[u64]]) -> Vec<f64> {
+        let mut cache = unsync::Cache::<u64, (), P>::with_policy(CAPACITY);
+        let mut request = |key: u64| {
+            let hit = cache.get(&key).is_some();
+            if !hit {
+                cache.insert(key, ()).ignore();
+            }
+            u32::from(hit)
+        };
+        let ratio = |keys: &&[u64]| {
+            let (settle, counted) = keys.split_at(10 * CAPACITY);
+            settle.iter().for_each(|&key| {
+                request(key);
+            });
+            f64::from(counted.iter().map(|&key| request(key)).sum::<u32>()) / counted.len() as f64
+        };
+        phases.iter().map(ratio).collect()
+    }
+    let phases = [before, &around[..], after];
+    let (ours, lru, tinylfu) = (run::<Default>(&phases), run::<Lru>(&phases), run::<WTinyLfu>(&phases));
+    let row = |at: usize, name: &str| {
+        let (better, ratio) =
+            if lru[at] >= tinylfu[at] { ("LRU", lru[at]) } else { ("W-TinyLFU", tinylfu[at]) };
+        Subject::new(&format!("cache.P8/{name}"), what, Unit::Ratio, Better::Higher)
+            .against(Side::new(<Default as Policy>::NAME, ours[at]), Side::new(better, ratio), Some(0.9))
+            .note(format!("LRU {:.4}, W-TinyLFU {:.4}", lru[at], tinylfu[at]))
+    };
+    vec![row(0, "OLTP"), row(1, "loop"), row(2, "OLTP-again")]
+}
+
+/// Requests a second that the simulator replays.
+fn simulator() -> Vec<Row> {
+    let what = "million requests a second of arc_OLTP at 10 % of its keys, in the simulator";
+    let Some(trace) = trace("arc_OLTP").and_then(|keys| Trace::from_keys(keys).ok()) else {
+        return Vec::new();
+    };
+    let capacity = trace.distinct() as u64 / 10;
+    let rate = |run: &dyn Fn() -> u64| {
+        let once = || {
+            let start = std::time::Instant::now();
+            std::hint::black_box(run());
+            trace.len() as f64 / start.elapsed().as_secs_f64() / 1e6
+        };
+        (0..7).map(|_| once()).fold(0.0, f64::max)
+    };
+    let row = |name: &str, run: &dyn Fn() -> u64, least: f64| {
+        Subject::new(&format!("cache.P12/{name}"), what, Unit::Ratio, Better::Higher)
+            .limit(Side::new("archstone-cache", rate(run)), least)
+            .note("best of 7")
+    };
+    vec![
+        row("SIEVE", &|| sim::run_policy::<Sieve>(&trace, capacity).hits, 40.0),
+        row("S3-FIFO", &|| sim::run_policy::<S3Fifo>(&trace, capacity).hits, 40.0),
+        row("Adaptive", &|| sim::run_policy::<Default>(&trace, capacity).hits, 40.0),
+        row("OPT", &|| sim::optimum(&trace, capacity).hits, 3.0),
+    ]
 }

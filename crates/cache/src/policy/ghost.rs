@@ -15,6 +15,8 @@ const AGES: u32 = 1 << AGE_BITS;
 /// Ages that a span is divided into. Words older than a span do not count, and fall out before the
 /// age comes round, after four spans, in which a line gets some 56 new ones.
 const SPAN: u32 = AGES / 4;
+/// Ages for which it is known how much was evicted since: a sixteenth of the span.
+const RECENT: usize = SPAN as usize / 16;
 /// Ghosts a line at full span.
 const FILLED: u64 = 14;
 
@@ -31,11 +33,26 @@ pub(super) struct Ghosts {
     /// The time now, and when the next one begins.
     age: u32,
     next_age_at: u64,
+    /// Ages so far, units evicted so far with no credit taken off, and how many those were when each
+    /// of the last ages began.
+    ages: u64,
+    evicted: u64,
+    evicted_at: [u64; RECENT],
 }
 
 impl Ghosts {
     pub(super) const fn new() -> Self {
-        Self { lines: Vec::new(), span: 0, now: 0, credit: 0, age: 1, next_age_at: 0 }
+        Self {
+            lines: Vec::new(),
+            span: 0,
+            now: 0,
+            credit: 0,
+            age: 1,
+            next_age_at: 0,
+            ages: 0,
+            evicted: 0,
+            evicted_at: [0; RECENT],
+        }
     }
 
     /// Looks back `span` units, about `entries` evictions, from now on. All ghosts are forgotten.
@@ -47,13 +64,18 @@ impl Ghosts {
             self.lines.resize(lines, [0; WAYS]);
         }
         (self.span, self.now) = (span, 0);
-        (self.next_age_at, self.credit) = (0, 0);
+        (self.next_age_at, self.credit, self.ages) = (0, 0, 0);
         self.advance(0);
         self.clear();
     }
 
-    pub(super) fn span(&self) -> u64 {
-        self.span
+    /// Looks back `span` units from now on, unless it does already with room for as many ghosts as
+    /// `held` entries make: at the first eviction, and when many more entries are there than then.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, span: u64, held: u64) {
+        if self.span != span || (self.lines.len() as u64 * FILLED) < span.min(held) {
+            self.set_span(span, span.min(held.saturating_mul(2)).max(1));
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -62,6 +84,7 @@ impl Ghosts {
 
     /// Counts `units` as evicted. The age is 1..AGES, so that a word is never zero.
     fn advance(&mut self, units: u64) {
+        self.evicted = self.evicted.wrapping_add(units);
         let free = units.min(self.credit);
         self.credit -= free;
         let units = units - free;
@@ -69,9 +92,13 @@ impl Ghosts {
         if self.now >= self.next_age_at {
             // A division once an age, not once an eviction.
             let (now, span) = (u128::from(self.now), u128::from(self.span.max(1)));
-            let ages = now * u128::from(SPAN) / span;
-            self.age = (ages % u128::from(AGES - 1)) as u32 + 1;
-            self.next_age_at = ((ages + 1) * span).div_ceil(u128::from(SPAN)) as u64;
+            let ages = (now * u128::from(SPAN) / span) as u64;
+            self.age = (ages % u64::from(AGES - 1)) as u32 + 1;
+            self.next_age_at = ((u128::from(ages) + 1) * span).div_ceil(u128::from(SPAN)) as u64;
+            for ago in 0..(ages - self.ages).clamp(1, RECENT as u64) {
+                self.evicted_at[(ages - ago) as usize % RECENT] = self.evicted;
+            }
+            self.ages = ages;
         }
     }
 
@@ -104,25 +131,45 @@ impl Ghosts {
     }
 
     /// Whether the key, of `units`, was evicted within the span; it is forgotten then.
+    #[inline]
     pub(super) fn take(&mut self, hash: u32, units: u64) -> bool {
+        self.take_age(hash, units).is_some()
+    }
+
+    /// The same, and how many units have been evicted since: exact to a thousandth of the span, and
+    /// everything once it is more than a sixteenth of it.
+    pub(super) fn take_age(&mut self, hash: u32, units: u64) -> Option<u64> {
         if self.lines.is_empty() {
-            return false;
+            return None;
         }
         let (line, print) = self.line_and_print(hash);
         let line = &mut self.lines[line];
         // Nearly all answers are no: all words are compared at once, without a branch.
         let same = line.iter().fold(false, |any, word| any | ((word ^ print) < AGES));
         if !same {
-            return false;
+            return None;
         }
         let place = line.iter().position(|&word| {
             word != 0 && (word ^ print) < AGES && Self::since(word, self.age) <= SPAN
         });
-        let Some(place) = place else { return false };
+        let place = place?;
+        let ages = Self::since(line[place], self.age);
         line.copy_within(place + 1.., place);
         line[WAYS - 1] = 0;
         self.credit = self.credit.saturating_add(units);
-        true
+        Some(self.evicted_since(ages))
+    }
+
+    fn evicted_since(&self, ages: u32) -> u64 {
+        if self.span <= u64::from(SPAN) / RECENT as u64 * 4 {
+            // An eviction is many ages.
+            return u64::from(ages) * self.span / u64::from(SPAN);
+        }
+        if ages as usize >= RECENT {
+            return u64::MAX;
+        }
+        let then = self.evicted_at[(self.ages.wrapping_sub(u64::from(ages))) as usize % RECENT];
+        self.evicted.wrapping_sub(then)
     }
 
     pub(super) fn bytes(&self) -> usize {

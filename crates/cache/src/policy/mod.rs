@@ -2,31 +2,47 @@
 //!
 //! | policy | keeps | a hit costs | scans | take it when |
 //! |---|---|---|---|---|
-//! | [`S3Fifo`] | what was used twice soon after it came | a byte, nothing once set | harmless | in doubt |
+//! | [`Adaptive`] | as S3-FIFO; how long newcomers stay follows the traffic | a byte, nothing once set | harmless | in doubt |
+//! | [`S3Fifo`] | what was used twice soon after it came | a byte, nothing once set | harmless | you want the published one |
 //! | [`Sieve`] | what was used since the hand last came by | a byte, nothing once set | pass by | web objects; simplest of the good ones |
 //! | [`Clock`] | the same, in order of insertion | a byte, nothing once set | flush it | near LRU without its cost |
 //! | [`Lru`] | the most recently used | relinking | flush it | use follows recency |
+//! | [`TwoQueue`] | what came back after a first stay | relinking | pass by | bursts that mean nothing |
+//! | [`Arc`] | recent or frequent, by what comes back | relinking | pass by | recency and frequency take turns |
+//! | [`Lirs`] | what is used again at short distances | relinking | harmless | loops larger than the cache |
+//! | [`WTinyLfu`] | what was used often lately | relinking, a sketch | harmless | popularity that changes slowly |
 //! | [`Lfu`] | the most often used | relinking | harmless | popularity that never changes |
 //! | [`Fifo`] | the most recently inserted | nothing | flush it | order of arrival is the point |
 //!
 //! All verbs are O(1) (amortised over insertions where a hand moves).
 
+mod adaptive;
+mod arc;
 mod clock;
 mod fifo;
 mod ghost;
+mod history;
 mod lfu;
+mod lirs;
 mod lru;
 mod s3fifo;
 mod sieve;
+mod sketch;
+mod two_queue;
+mod wtinylfu;
 
+pub use adaptive::Adaptive;
+pub use arc::Arc;
 pub use clock::Clock;
 pub use fifo::Fifo;
 pub use lfu::Lfu;
+pub use lirs::Lirs;
 pub use lru::Lru;
 pub use s3fifo::S3Fifo;
 pub use sieve::Sieve;
+pub use two_queue::TwoQueue;
+pub use wtinylfu::WTinyLfu;
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use archstone_core::shim::atomic::{AtomicU8, Ordering::Relaxed};
 
@@ -77,6 +93,12 @@ impl Slots {
         if self.weighted { self.units[slot as usize] } else { 1 }
     }
 
+    /// Whether entries weigh other than one.
+    #[must_use]
+    pub fn is_weighted(&self) -> bool {
+        self.weighted
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.hashes.capacity() * 4 + self.units.capacity() * 8
     }
@@ -97,7 +119,8 @@ impl Slots {
 ///
 /// # Duties of the policy
 /// - `evict` names a slot that is in it, which then no longer is; `None` only if it is empty. A slot
-///   that was not in it is a mistake that the cache finds: it panics, and its entries stay whole.
+///   that is pinned or empty is a mistake that the cache finds: nothing is evicted, and the insertion
+///   is refused with [`Reject::BrokenPolicy`](crate::Reject::BrokenPolicy).
 /// - Equal calls give equal answers: no clock, no randomness but from a fixed seed.
 ///
 /// [`Lru`] is the shortest to read.
@@ -116,6 +139,12 @@ pub trait Policy: Send + 'static {
     fn reserve(&mut self, slots: usize);
     /// The limit has changed.
     fn set_limit(&mut self, limit: u64);
+    /// An entry of this hash and weight is about to be inserted, and `evict` may be called for its
+    /// sake: a hint, which need not come before `insert` and need not be followed by it.
+    #[inline(always)]
+    fn coming(&mut self, hash: u32, units: u64) {
+        let _ = (hash, units);
+    }
     /// A new entry.
     fn insert(&mut self, slot: u32, slots: &Slots);
     /// An entry was used.
@@ -139,11 +168,11 @@ pub trait Policy: Send + 'static {
 
 /// A byte a slot that readers may write: how often it was used, up to a few.
 #[derive(Clone, Debug)]
-pub(crate) struct Marks(Arc<[AtomicU8]>);
+pub(crate) struct Marks(alloc::sync::Arc<[AtomicU8]>);
 
 impl Marks {
     pub(crate) fn new() -> Self {
-        Self(Arc::default())
+        Self(alloc::sync::Arc::default())
     }
 
     pub(crate) fn reserve(&mut self, slots: usize) {

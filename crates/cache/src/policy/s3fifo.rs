@@ -101,7 +101,6 @@ impl Policy for S3Fifo {
     }
     fn set_limit(&mut self, limit: u64) {
         self.limits(limit);
-        self.ghosts.set_span(0, 0);
     }
 
     fn insert(&mut self, slot: u32, slots: &Slots) {
@@ -129,13 +128,9 @@ impl Policy for S3Fifo {
         view.0.count(slot, USES);
     }
     fn evict(&mut self, slots: &Slots) -> Option<u32> {
-        if !self.filled || self.ghosts.span() == 0 {
-            self.filled = true;
-            let limit = self.small_limit + self.main_limit;
-            // Where entries are weighed, the light ones among the ghosts need more room.
-            let entries = if self.held == limit { limit - limit / 10 } else { 2 * self.held };
-            self.ghosts.set_span(limit - limit / 10, entries);
-        }
+        self.filled = true;
+        let limit = self.small_limit + self.main_limit;
+        self.ghosts.begin(limit - limit / 10, self.held);
         let slot = if self.main > self.main_limit || self.queues.is_empty(SMALL) {
             self.evict_main(slots).or_else(|| self.evict_small(slots))
         } else {

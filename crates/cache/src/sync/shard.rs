@@ -3,9 +3,9 @@
 use archstone_core::Time;
 use archstone_core::pad::CachePadded;
 use archstone_core::shim::atomic::{AtomicU64, Ordering::Relaxed};
+use archstone_core::spin::{SeqGuard, SeqLock};
 use core::borrow::Borrow;
 
-use super::lock::{Guard, SeqLock};
 use crate::cells::Cells;
 use crate::index::Index;
 use crate::policy::Policy;
@@ -33,7 +33,7 @@ impl<K, V, P: Policy, C: Cells<K, V>> Shard<K, V, P, C> {
     }
 
     #[inline(always)]
-    pub(super) fn lock(&self) -> Guard<'_, Store<K, V, P, C>> {
+    pub(super) fn lock(&self) -> SeqGuard<'_, Store<K, V, P, C>> {
         self.lock.lock()
     }
 

@@ -391,6 +391,38 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         Outcome::New
     }
 
+    /// Puts an entry back where the policy had it, by the word of a snapshot. Nothing leaves for it:
+    /// `false` if there is no room, if its key is here or if its time is over.
+    pub(crate) fn restore(
+        &mut self,
+        entry: Entry<K, V>,
+        word: Option<u64>,
+        now: Time,
+        budget: &mut impl Budget,
+    ) -> bool
+    where
+        K: Eq,
+    {
+        let there = self.table.find(entry.hash, |key| *key == entry.key).is_some();
+        if there || entry.last <= now || budget.limit() == 0 || !budget.take(entry.units) {
+            return false;
+        }
+        if self.table.is_full() && !self.grow() {
+            budget.give(entry.units);
+            return false;
+        }
+        let slot = self.table.insert(entry.hash, entry.units, entry.key, entry.value);
+        self.units += entry.units;
+        match word {
+            Some(word) => self.policy.restore(slot, word, self.table.slots()),
+            None => self.policy.insert(slot, self.table.slots()),
+        }
+        if let Some(wheel) = &mut self.wheel {
+            wheel.insert(slot, entry.last, now);
+        }
+        true
+    }
+
     /// Removes what is due, looking at no more than `budget_of_looks` entries.
     pub(crate) fn expire(
         &mut self,
@@ -443,6 +475,23 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         budget: &mut impl Budget,
         removed: &mut Removed<K, V>,
     ) -> bool {
+        let fits = self.refit(slot, units, budget, removed);
+        if !fits {
+            if let Some(entry) = self.remove(slot, budget) {
+                removed.push(entry, Cause::Evicted);
+            }
+        }
+        fits
+    }
+
+    /// [`Store::reweigh`] that leaves an entry as it is if there is no room for what it weighs now.
+    pub(crate) fn refit(
+        &mut self,
+        slot: u32,
+        units: u64,
+        budget: &mut impl Budget,
+        removed: &mut Removed<K, V>,
+    ) -> bool {
         let old = self.table.slots().units(slot);
         if old == units {
             return true;
@@ -454,25 +503,17 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         }
         let fits = units <= old
             || (units <= budget.limit() && self.make_room(units - old, budget, removed));
-        if !fits {
-            if pinned {
-                self.pins[slot as usize] = 0;
+        if fits {
+            if units < old {
+                budget.give(old - units);
             }
-            if let Some(entry) = self.forget(slot, old) {
-                removed.push(entry, Cause::Evicted);
-            }
-            budget.give(old);
-            return false;
+            self.units = self.units - old + units;
+            self.table.set_units(slot, units);
         }
-        if units < old {
-            budget.give(old - units);
-        }
-        self.units = self.units - old + units;
-        self.table.set_units(slot, units);
         if !pinned {
             self.policy.insert(slot, self.table.slots());
         }
-        true
+        fits
     }
 
     /// Forgets everything, in place. The entries go to `each`.

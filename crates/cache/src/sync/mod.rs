@@ -12,6 +12,7 @@
 //! Long for one file, because it is one type's verbs with their documentation; lock, shard and budget
 //! are beside it.
 
+pub mod entry;
 mod lock;
 mod shard;
 

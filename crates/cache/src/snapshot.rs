@@ -71,25 +71,35 @@ impl<K, V> Snapshot<K, V> {
 }
 
 impl<K: Clone, V: Clone> Kept<K, V> {
-    /// All live entries of a store, the first to leave first, the pinned ones last.
-    fn all<P: Policy, C: Cells<K, V>>(store: &Store<K, V, P, C>, now: Time) -> Vec<Self> {
+    /// All live entries of a store with their rank, a share of 2^32: the first to leave first, the
+    /// pinned ones last.
+    fn all<P: Policy, C: Cells<K, V>>(store: &Store<K, V, P, C>, now: Time) -> Vec<(u64, Self)> {
+        let len = store.len().max(1) as u64;
         let mut entries = Vec::with_capacity(store.len());
-        let mut keep = |slot, word| {
+        let mut keep = |slot, word, pinned| {
             let last = store.wheel.as_ref().map_or(Time::MAX, |wheel| wheel.last(slot));
             if store.is_due(slot, now) {
                 return;
             }
-            let lives =
-                (last < Time::MAX).then(|| last.as_nanos() - now.as_nanos().min(last.as_nanos()));
-            let kept =
-                |key: &K, value: &V| Self { key: key.clone(), value: value.clone(), lives, word };
+            let lives = (last < Time::MAX).then(|| last.as_nanos().saturating_sub(now.as_nanos()));
+            let rank = if pinned { u64::MAX } else { ((entries.len() as u64) << 32) / len };
+            let kept = |key: &K, value: &V| {
+                (rank, Self { key: key.clone(), value: value.clone(), lives, word })
+            };
             entries.extend(store.table.at(slot, kept));
         };
-        store.policy.save(&mut keep);
+        store.policy.save(&mut |slot, word| keep(slot, word, false));
         for slot in store.table.occupied().filter(|&slot| store.is_pinned(slot)) {
-            keep(slot, 0);
+            keep(slot, 0, true);
         }
         entries
+    }
+}
+
+impl<K, V> Snapshot<K, V> {
+    fn of<P: Policy>(ranked: Vec<(u64, Kept<K, V>)>) -> Self {
+        let entries = ranked.into_iter().map(|(_, kept)| kept).collect();
+        Self { policy: P::NAME.into(), entries }
     }
 }
 
@@ -127,7 +137,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> unsync::Cache<K, V, P, S> {
         V: Clone,
     {
         let (store, now) = self.parts();
-        Snapshot { policy: P::NAME.into(), entries: Kept::all(store, now) }
+        Snapshot::of::<P>(Kept::all(store, now))
     }
 
     /// Puts the entries of a snapshot back that was taken `elapsed` ago, in their order, and says how
@@ -161,23 +171,11 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> sync::Cache<K, 
         V: Clone,
     {
         let now = self.now();
-        let mut shards = Vec::new();
-        self.each_store(|store| shards.push(Kept::all(store, now)));
-        if shards.len() == 1 {
-            let entries = shards.pop().unwrap_or_default();
-            return Snapshot { policy: P::NAME.into(), entries };
-        }
-        // By rank within the shard, as a share of it.
         let mut ranked = Vec::new();
-        for shard in shards {
-            let len = shard.len() as u64;
-            ranked.extend(
-                shard.into_iter().enumerate().map(|(at, kept)| (((at as u64) << 32) / len, kept)),
-            );
-        }
+        self.each_store(|store| ranked.extend(Kept::all(store, now)));
+        // Stable: of one shard it changes nothing.
         ranked.sort_by_key(|(rank, _)| *rank);
-        let entries = ranked.into_iter().map(|(_, kept)| kept).collect();
-        Snapshot { policy: P::NAME.into(), entries }
+        Snapshot::of::<P>(ranked)
     }
 
     /// Puts the entries of a snapshot back that was taken `elapsed` ago, in their order, and says how

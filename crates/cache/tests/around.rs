@@ -271,9 +271,9 @@ fn fault_a_reader_puts_the_old_value_back() {
         let read = a.get(&key, |_| {
             // It has read version 10; now another process writes 11.
             if invalidate {
-                b.invalidate(&key, version + 1)
+                b.invalidate(&key, version + 1);
             } else {
-                b.put(key, version + 1, "new")
+                b.put(key, version + 1, "new");
             }
             Ok::<_, ()>(Some((version, "old")))
         });
@@ -380,10 +380,9 @@ fn a_bus_tells_the_others() {
         pages
     };
     let (a, b) = (pages(), pages());
+    let all = || a.invalidate_all();
     let forget: [&dyn Fn(); 4] =
-        [&|| drop(a.remove(&1)), &|| a.invalidate_tag("x"), &|| a.invalidate_path("p/q"), &|| {
-            a.invalidate_all()
-        }];
+        [&|| _ = a.remove(&1), &|| a.invalidate_tag("x"), &|| a.invalidate_path("p/q"), &all];
     for forget in forget {
         for at in [&a, &b] {
             at.insert(1, 1, &TagSet::new().tag("x").path("p/q/r")).ignore();

@@ -203,9 +203,9 @@ fn what_was_written_is_read_back_and_stored_in_the_end() {
             let key = random.below(9) as u8;
             match random.below(6) {
                 0 => _ = behind.run(),
-                1 if behind.delete(key).is_ok() => drop(model.remove(&key)),
+                1 if behind.delete(key).is_ok() => _ = model.remove(&key),
                 2 => _ = behind.flush(),
-                3 | 4 if behind.put(key, write).is_ok() => drop(model.insert(key, write)),
+                3 | 4 if behind.put(key, write).is_ok() => _ = model.insert(key, write),
                 _ => {}
             }
             assert!(behind.dirty() <= MAX_DIRTY);

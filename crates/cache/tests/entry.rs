@@ -244,7 +244,7 @@ fn a_decision_that_panics_changes_nothing_and_frees_the_lock() {
     let panics: [&dyn Fn(); 3] = [
         &|| cache.compute(1, |_| std::panic::resume_unwind(Box::new("burnt"))).ignore(),
         &|| drop(cache.insert_if(1, vec![2], |_| std::panic::resume_unwind(Box::new("burnt")))),
-        &|| drop(cache.update(&1, |_| std::panic::resume_unwind(Box::new("burnt")) as ())),
+        &|| _ = cache.update(&1, |_| std::panic::resume_unwind(Box::new("burnt")) as ()),
     ];
     for panics in panics {
         assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());

@@ -248,7 +248,7 @@ fn quick_cache_40_foyer_1289_an_insertion_during_a_load_wins() {
 fn caffeine_251_an_invalidation_during_a_load_is_not_undone() {
     let cache = loading();
     let invalidations: [(&str, &dyn Fn()); 3] = [
-        ("remove", &|| drop(cache.remove(&1))),
+        ("remove", &|| _ = cache.remove(&1)),
         ("remove_if", &|| cache.remove_if(|key| *key == 1)),
         ("clear", &|| cache.clear()),
     ];

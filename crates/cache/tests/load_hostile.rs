@@ -175,12 +175,12 @@ fn a_long_life_takes_no_more_memory_than_a_short_one() {
         for step in 0..steps {
             let key = random.below(1000);
             match random.below(12) {
-                0 => drop(cache.remove(&key)),
+                0 => _ = cache.remove(&key),
                 1 => cache.insert(key, step).ignore(),
                 2 => drop(cache.write(key)),
                 3 => poll_once(cache.get_or_load_async(key, std::future::pending())),
                 4 => poll_once(cache.get_or_load_async(key, ready(1))),
-                5 => drop(through.put(key, step)),
+                5 => _ = through.put(key, step),
                 6 => drop(through.get(&key)),
                 7 => {
                     let _ = behind.put(key, step);

@@ -25,7 +25,7 @@ fn used<P: Policy>(seed: u64, steps: u64) -> unsync::Cache<u64, u64, P> {
 fn step<P: Policy>(cache: &mut unsync::Cache<u64, u64, P>, random: &mut common::Rng) {
     let key = random.below(12) * random.below(12);
     match random.below(12) {
-        0 => drop(cache.remove(&key)),
+        0 => _ = cache.remove(&key),
         1 => cache.insert(key, key).ignore(),
         _ if cache.get(&key).is_none() => cache.insert(key, key).ignore(),
         _ => {}

@@ -122,10 +122,10 @@ fn moka_240_foyer_1345_whoever_goes_the_others_get_a_value() {
         run_all(vec![
             go(|cache| {
                 let load = |_: &u64| -> u64 { std::panic::resume_unwind(Box::new("burnt")) };
-                drop(catch_unwind(AssertUnwindSafe(|| cache.get_or_load(1, load))));
+                let _ = catch_unwind(AssertUnwindSafe(|| cache.get_or_load(1, load)));
             }),
-            go(|cache| drop(poll_and_drop(cache.get_or_load_async(1, slow(7)), 1))),
-            go(|cache| drop(poll_and_drop(cache.get_or_load_async(1, slow(7)), 2))),
+            go(|cache| _ = poll_and_drop(cache.get_or_load_async(1, slow(7)), 1)),
+            go(|cache| _ = poll_and_drop(cache.get_or_load_async(1, slow(7)), 2)),
             go(|cache| assert_eq!(block_on(cache.get_or_load_async(1, slow(7))), 7)),
             go(|cache| assert_eq!(cache.get_or_load(1, |_| 7), 7)),
         ]);
@@ -236,7 +236,7 @@ fn many_keys_crosswise_end() {
         run_all(vec![
             ask([1, 2], true),
             ask([2, 1], false),
-            Box::new(move || drop(poll_and_drop(cancelled.get_or_load_async(2, slow(20)), 1))),
+            Box::new(move || _ = poll_and_drop(cancelled.get_or_load_async(2, slow(20)), 1)),
         ]);
         assert_eq!(cache.in_flight(), 0);
         assert!(calls.load(SeqCst) <= 3, "each key once, but for the one that was cancelled");

@@ -147,7 +147,11 @@ fn waiters() -> Vec<Row> {
     let peer = |name: &str, loads: u64| Side::new(name, loads as f64);
     vec![
         subject.clone().limit(ours(), 1.0),
-        subject.at("quick_cache").against(ours(), peer(Quick::NAME, most_loads::<Quick>()), None),
-        subject.at("moka").against(ours(), peer(Moka::NAME, most_loads::<Moka>()), None),
+        subject.at("quick_cache").against(
+            ours(),
+            peer(<Quick as Loads>::NAME, most_loads::<Quick>()),
+            None,
+        ),
+        subject.at("moka").against(ours(), peer(<Moka as Loads>::NAME, most_loads::<Moka>()), None),
     ]
 }

@@ -299,17 +299,20 @@ where
         }
     }
 
-    /// Into the near tier.
+    /// Into the near tier. A load under way meets the version there, and a later one than that is
+    /// right to take its place; the flag that it was overtaken is for when the version has been
+    /// evicted by then, and what was published in between is put right once more.
     fn take(&self, key: &K, mut held: Held<V>, now: Time) {
         held.expires = held.expires.min(now + self.lives);
-        self.near.overtake(key);
-        let lives = held.expires.since(now);
+        let lives = Some(held.expires.since(now));
         let hash = self.near.cache().hash(key);
-        let version = (held.version, held.value.is_some());
-        let put = self.near.cache().put_if(hash, key.clone(), held, Some(lives), |old| {
-            old.is_none_or(|old| version > (old.version, old.value.is_some()))
-        });
-        drop(put);
+        let put = || {
+            let newer = |old: Option<&Held<V>>| old.is_none_or(|old| held.is_newer_than(old));
+            drop(self.near.cache().put_if(hash, key.clone(), held.clone(), lives, newer));
+        };
+        put();
+        self.near.overtake(key);
+        put();
     }
 
     /// What another one has told: only the near tier changes. Tags and paths are not known here, so

@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use crate::cells::Cells;
 use crate::policy::Policy;
-use crate::store::{Entry, Store};
+use crate::store::{Budget, Entry, Store};
 use crate::{sync, unsync};
 
 /// What a cache held. With the feature `serde` it is serialised as a sequence of entries.
@@ -100,6 +100,40 @@ impl<K, V> Snapshot<K, V> {
     fn of<P: Policy>(ranked: Vec<(u64, Kept<K, V>)>) -> Self {
         let entries = ranked.into_iter().map(|(_, kept)| kept).collect();
         Self { policy: P::NAME.into(), entries }
+    }
+}
+
+impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
+    /// Puts an entry back where the policy had it, by the word of a snapshot. Nothing leaves for it:
+    /// `false` if there is no room, if its key is here or if its time is over.
+    pub(crate) fn restore(
+        &mut self,
+        entry: Entry<K, V>,
+        word: Option<u64>,
+        now: Time,
+        budget: &mut impl Budget,
+    ) -> bool
+    where
+        K: Eq,
+    {
+        let there = self.table.find(entry.hash, |key| *key == entry.key).is_some();
+        if there || entry.last <= now || budget.limit() == 0 || !budget.take(entry.units) {
+            return false;
+        }
+        if self.table.is_full() && !self.grow() {
+            budget.give(entry.units);
+            return false;
+        }
+        let slot = self.table.insert(entry.hash, entry.units, entry.key, entry.value);
+        self.units += entry.units;
+        match word {
+            Some(word) => self.policy.restore(slot, word, self.table.slots()),
+            None => self.policy.insert(slot, self.table.slots()),
+        }
+        if let Some(wheel) = &mut self.wheel {
+            wheel.insert(slot, entry.last, now);
+        }
+        true
     }
 }
 

@@ -91,7 +91,7 @@ pub(crate) struct Store<K, V, P: Policy, C: Cells<K, V>> {
     pub(crate) wheel: Option<Box<Wheel>>,
     /// How often a slot is pinned; empty until one is.
     pins: Vec<u32>,
-    units: u64,
+    pub(crate) units: u64,
     room: Room,
 }
 
@@ -135,7 +135,7 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
     }
 
     /// Room for one more slot, if there may be one.
-    fn grow(&mut self) -> bool {
+    pub(crate) fn grow(&mut self) -> bool {
         let room = self.table.room();
         let most = self.room.most.min(MAX_SLOTS);
         if self.room.fixed || room >= most {
@@ -389,38 +389,6 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
             wheel.insert(slot, entry.last, now);
         }
         Outcome::New
-    }
-
-    /// Puts an entry back where the policy had it, by the word of a snapshot. Nothing leaves for it:
-    /// `false` if there is no room, if its key is here or if its time is over.
-    pub(crate) fn restore(
-        &mut self,
-        entry: Entry<K, V>,
-        word: Option<u64>,
-        now: Time,
-        budget: &mut impl Budget,
-    ) -> bool
-    where
-        K: Eq,
-    {
-        let there = self.table.find(entry.hash, |key| *key == entry.key).is_some();
-        if there || entry.last <= now || budget.limit() == 0 || !budget.take(entry.units) {
-            return false;
-        }
-        if self.table.is_full() && !self.grow() {
-            budget.give(entry.units);
-            return false;
-        }
-        let slot = self.table.insert(entry.hash, entry.units, entry.key, entry.value);
-        self.units += entry.units;
-        match word {
-            Some(word) => self.policy.restore(slot, word, self.table.slots()),
-            None => self.policy.insert(slot, self.table.slots()),
-        }
-        if let Some(wheel) = &mut self.wheel {
-            wheel.insert(slot, entry.last, now);
-        }
-        true
     }
 
     /// Removes what is due, looking at no more than `budget_of_looks` entries.

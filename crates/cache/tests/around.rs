@@ -290,6 +290,7 @@ fn fault_a_reader_puts_the_old_value_back() {
     assert!(!far.offer(&0, &held(11, None), Time::ZERO), "a tombstone of a version it has");
     assert!(far.offer(&0, &held(12, None), Time::ZERO));
     assert!(far.offer(&0, &held(12, Some("a")), Time::ZERO), "the value of its tombstone");
+    assert!(far.offer(&0, &held(12, Some("a")), Time::ZERO), "the very same");
 }
 
 #[test]

@@ -467,6 +467,13 @@ fn a_write_is_published_if_it_was_alone() {
         20
     });
     assert_eq!((read, cache.get(&2)), (20, Some(21)));
+    // Neither if what was published has been evicted by then.
+    let read = cache.get_or_load(4, |_| {
+        assert!(cache.write(4).publish(41));
+        cache.cache().remove(&4);
+        40
+    });
+    assert_eq!((read, cache.get(&4)), (40, None));
     let read = cache.get_or_load(3, |_| {
         drop(cache.write(3));
         30

@@ -89,10 +89,12 @@ where
 
     fn offer(&self, key: &K, held: &Held<V>, now: Time) -> bool {
         let lives = held.expires.since(now);
+        let mut same = false;
         let put = self.0.insert_if_with_ttl(key.clone(), held.clone(), lives, |old| {
+            same = old.is_some_and(|old| !old.is_newer_than(held) && !held.is_newer_than(old));
             old.is_none_or(|old| held.is_newer_than(old))
         });
-        put.is_ok()
+        put.is_ok() || same
     }
 }
 

@@ -292,6 +292,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
     }
 
     /// [`Cache::get`] by a hash that is known.
+    #[cfg(feature = "std")]
     pub(crate) fn get_hashed(&self, hash: u64, key: &K) -> Option<V>
     where
         V: Clone,

@@ -263,6 +263,47 @@ fn a_bad_write_parks_alone_and_comes_back() {
 }
 
 #[test]
+fn what_was_refused_is_tried_again_alone_also_behind_others() {
+    let (behind, disk, clock) = build(limits().retry(|_| Some(secs(5))));
+    disk.refuse(|key| key == 1);
+    behind.put(1, 1).unwrap();
+    clock.advance(secs(5));
+    behind.put(2, 2).unwrap();
+    behind.put(1, 3).unwrap();
+    clock.advance(secs(5));
+    assert_eq!(behind.run(), Ran { stored: 0, refused: 1 });
+    clock.advance(secs(5));
+    // Both are due, and the refused one is the younger.
+    assert_eq!(behind.run(), Ran { stored: 1, refused: 1 });
+    assert_eq!(disk.0.lock().unwrap().batches, [1, 1, 1]);
+}
+
+/// A write that is stored before its `put` has returned: a reader who saw it never sees the value of
+/// before again.
+#[test]
+fn a_reader_never_goes_back_in_time() {
+    // The removal of the old entry is where a listener can look: by then the cache must not have it.
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let handle = Arc::new(Mutex::new(None::<WriteBehind<u8, u64, Disk>>));
+    let (into, again) = (Arc::clone(&seen), Arc::clone(&handle));
+    let cache = Builder::new(9).on_removal(move |key: &u8, value: &Option<u64>, _| {
+        let behind = again.lock().unwrap().clone().unwrap();
+        into.lock().unwrap().push((*value, behind.get(key).unwrap()));
+    });
+    let limits = Limits::new(9).clock(Manual::default());
+    let behind = WriteBehind::new(cache.build_sync().unwrap(), Disk::default(), limits);
+    *handle.lock().unwrap() = Some(behind.clone());
+    behind.put(1, 1).unwrap();
+    behind.flush().unwrap();
+    behind.put(1, 2).unwrap();
+    assert_eq!(behind.get(&1).unwrap(), Some(2));
+    // While 2 was being put, 1 was loaded from the store, and not kept.
+    assert_eq!(*seen.lock().unwrap(), [(Some(1), Some(1))]);
+    assert_eq!(behind.loading().load_stats().overtaken, 1);
+    *handle.lock().unwrap() = None;
+}
+
+#[test]
 fn a_new_value_gives_a_parked_key_a_new_chance() {
     let (behind, disk, _) = build(limits().retry(|_| None));
     disk.refuse(|_| true);

@@ -36,13 +36,13 @@ fn run_all(bodies: Vec<Body>) {
 
 struct Unpark(thread::Thread);
 impl Wake for Unpark {
-    fn wake(self: std::sync::Arc<Self>) {
+    fn wake(self: Arc<Self>) {
         self.0.unpark();
     }
 }
 
 fn waker() -> Waker {
-    Waker::from(std::sync::Arc::new(Unpark(thread::current())))
+    Waker::from(Arc::new(Unpark(thread::current())))
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -247,11 +247,11 @@ fn many_keys_crosswise_end() {
 #[test]
 fn caffeine_1478_one_refresh_at_a_time() {
     model(3000, || {
-        let clock = std::sync::Arc::new(Manual::default());
+        let clock = Arc::new(Manual::default());
         let rules =
             Rules::new(Duration::from_secs(1)).stale_while_revalidate(Duration::from_secs(9));
         let builder = Builder::new(4).hasher(Hashed::default()).shards(1);
-        let cache = Refreshing::new(builder.clock(std::sync::Arc::clone(&clock)), rules).unwrap();
+        let cache = Refreshing::new(builder.clock(Arc::clone(&clock)), rules).unwrap();
         let cache: Arc<Refreshing<u64, u64, S3Fifo, Hashed>> = Arc::new(cache);
         cache.insert(1, 1).ignore();
         clock.advance(Duration::from_secs(2));
@@ -318,14 +318,14 @@ type Near = Tiers<u64, u64, S3Fifo, Hashed>;
 fn tiers_with_two_writers_and_two_readers_go_forward_only() {
     model(3000, || {
         let builder = || Builder::<u64, Held<u64>>::new(4).hasher(Hashed::default()).shards(1);
-        let clock = std::sync::Arc::new(Manual::default());
-        let far = builder().clock(std::sync::Arc::clone(&clock));
-        let far: std::sync::Arc<Far> = std::sync::Arc::new(Local::new(far).unwrap());
-        let bus = std::sync::Arc::new(LocalBus::new());
+        let clock = Arc::new(Manual::default());
+        let far = builder().clock(Arc::clone(&clock));
+        let far: Arc<Far> = Arc::new(Local::new(far).unwrap());
+        let bus = Arc::new(LocalBus::new());
         let process = || {
-            let near = builder().clock(std::sync::Arc::clone(&clock));
+            let near = builder().clock(Arc::clone(&clock));
             let near: Near = Tiers::new(near, Duration::from_secs(60)).unwrap();
-            let near = near.below(std::sync::Arc::clone(&far), Duration::from_secs(3600));
+            let near = near.below(Arc::clone(&far), Duration::from_secs(3600));
             let near = Arc::new(near.on_bus(bus.clone()));
             let hears = Arc::clone(&near);
             bus.subscribe(move |what| hears.heard(what));

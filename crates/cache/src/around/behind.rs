@@ -209,6 +209,9 @@ where
         // Two writes at once leave no entry in the cache: what is unstored is read from `entries`,
         // and what is stored from the store.
         let write = self.inner.cache.write(key.clone());
+        // The entry goes first: once this write is in `entries` it is read, and may be stored and be
+        // gone from there before it is published; what was here before must not be read after it.
+        write.hold();
         {
             let mut guard = self.inner.dirty.lock();
             let dirty = &mut *guard;

@@ -84,6 +84,8 @@ struct Write<K> {
     /// Another one began before this one had ended, or the cache was changed by hand meanwhile, so
     /// nobody knows which came last. Read under the lock of the cache's shard, as `overtaken` is.
     mixed: Arc<AtomicBool>,
+    /// Loads that begin before it has ended are not published.
+    holds: bool,
 }
 
 struct Shard<K, V> {
@@ -172,11 +174,13 @@ impl<K: Eq, V> Flights<K, V> {
         key: K,
         runs_on: Option<thread::ThreadId>,
     ) -> Arc<Flight<K, V>> {
+        let held = |write: &Write<K>| write.holds && write.hash == hash && write.key == key;
+        let overtaken = shard.writes.iter().any(held);
         let state = State { phase: Phase::Led, waiters: Vec::new(), next: 0, runs_on };
         let flight = Arc::new(Flight {
             hash,
             key,
-            overtaken: AtomicBool::new(false),
+            overtaken: AtomicBool::new(overtaken),
             state: Mutex::new(state),
         });
         shard.flights.push((hash, Arc::clone(&flight)));
@@ -319,9 +323,18 @@ impl<K: Eq, V> Flights<K, V> {
             return Arc::clone(&write.mixed);
         }
         let mixed = Arc::new(AtomicBool::new(false));
-        let write = Write { hash, key: key.clone(), writers: 1, mixed: Arc::clone(&mixed) };
+        let write =
+            Write { hash, key: key.clone(), writers: 1, mixed: Arc::clone(&mixed), holds: false };
         shard.writes.push(write);
         mixed
+    }
+
+    /// From now on, and until the write has ended, no load of its key is published.
+    pub(crate) fn write_holds(&self, hash: u64, mixed: &Arc<AtomicBool>) {
+        let mut shard = self.shard(hash).lock();
+        if let Some(write) = shard.writes.iter_mut().find(|w| Arc::ptr_eq(&w.mixed, mixed)) {
+            write.holds = true;
+        }
     }
 
     /// A write has ended. It is known by what it was given: no code of the user's runs.

@@ -69,6 +69,15 @@ where
     S: BuildHasher,
     C: Cells<K, V>,
 {
+    /// Removes the entry now, and keeps loads that begin before the end from bringing it back: for a
+    /// store that readers see changed before this write has ended.
+    pub(crate) fn hold(&self) {
+        let Inner { cache, flights, .. } = &*self.loading.inner;
+        flights.write_holds(self.hash, &self.mixed);
+        flights.overtake(self.hash, |k| *k == self.key, true);
+        drop(cache.remove(&self.key));
+    }
+
     /// The store has this value: so has the cache from now on, if no other write came between. Says
     /// whether it has.
     pub fn publish(mut self, value: V) -> bool {

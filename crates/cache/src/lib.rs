@@ -14,6 +14,10 @@
 //! | threads | [`sync::Cache`] |
 //! | threads, and keys and values that are plain words | [`sync::Cache`] by [`Builder::lock_free`] |
 //! | entries of different weight, expiry, a listener, pins, statistics | [`Builder`] |
+//! | values to load, once for all who ask, by threads or futures | [`load::Loading`] |
+//! | old values while new ones are fetched, or when the source fails | [`load::Refreshing`] |
+//! | a store behind the cache, levels, tags, other processes | [`around`] |
+//! | a cache that begins warm | [`Snapshot`] |
 //! | a question of which policy | [`policy`] |
 //!
 //! Time is [`Time`], read from a [`Clock`] only where entries expire; each verb that reads it has a
@@ -23,8 +27,8 @@
 //!
 //! # Features
 //! `std` (default): [`Monotonic`] as the clock, randomly seeded hashing, shards by the number of
-//! processors. Without it: `no_std` + `alloc`. `sim`: the trace simulator. No feature changes what
-//! a cache holds.
+//! processors, and the modules `load` and `around`. Without it: `no_std` + `alloc`. `sim`: the trace
+//! simulator. `serde`: a [`Snapshot`] can be serialised. No feature changes what a cache holds.
 #![no_std]
 #![deny(missing_docs)]
 
@@ -32,15 +36,20 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "std")]
+pub mod around;
 mod builder;
 mod cells;
 mod index;
 mod lifetime;
 mod links;
+#[cfg(feature = "std")]
+pub mod load;
 mod outcome;
 pub mod policy;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod snapshot;
 mod stats;
 mod store;
 pub mod sync;
@@ -53,8 +62,9 @@ pub use archstone_core::Monotonic;
 pub use archstone_core::{Clock, Manual, Time};
 pub use builder::{Builder, DefaultHasher};
 pub use cells::{Cells, Owned, Plain, Word, Words};
-pub use outcome::{BuildError, Cause, Insert, Reject};
+pub use outcome::{BuildError, Cause, Computed, Insert, Op, Reject};
 pub use policy::Policy;
+pub use snapshot::Snapshot;
 pub use stats::Stats;
 
 /// The snippets of README.md and COMPARE.md compile and run.

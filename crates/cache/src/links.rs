@@ -131,6 +131,11 @@ impl<const Q: usize> Links<Q> {
         Self::slot(self.nodes[q].prev)
     }
 
+    /// The slot at the newer end.
+    pub(crate) fn newest(&self, q: usize) -> Option<u32> {
+        Self::slot(self.nodes[q].next)
+    }
+
     /// The neighbour towards the newer end; `None` at the end.
     #[inline(always)]
     pub(crate) fn newer(&self, slot: u32) -> Option<u32> {

@@ -32,6 +32,34 @@ impl<K, V> Insert<K, V> {
     pub fn ignore(self) {}
 }
 
+/// What `compute` is to do with an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op<V> {
+    /// Nothing.
+    Keep,
+    /// Insert this value, or put it in the place of the one that is there.
+    Put(V),
+    /// Remove the entry, if there is one.
+    Remove,
+}
+
+/// What `compute` has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a refused or removed value is in here"]
+pub enum Computed<K, V> {
+    /// Nothing; or there was nothing to remove. The key comes back.
+    Kept(K),
+    /// A value was put in, or refused.
+    Put(Insert<K, V>),
+    /// This entry was removed.
+    Removed(K, V),
+}
+
+impl<K, V> Computed<K, V> {
+    /// For callers who do not mind.
+    pub fn ignore(self) {}
+}
+
 /// Why a cache refused a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

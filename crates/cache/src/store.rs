@@ -91,7 +91,7 @@ pub(crate) struct Store<K, V, P: Policy, C: Cells<K, V>> {
     pub(crate) wheel: Option<Box<Wheel>>,
     /// How often a slot is pinned; empty until one is.
     pins: Vec<u32>,
-    units: u64,
+    pub(crate) units: u64,
     room: Room,
     /// The policy once named an entry to evict that was pinned or not there.
     lied: bool,
@@ -138,7 +138,7 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
     }
 
     /// Room for one more slot, if there may be one.
-    fn grow(&mut self) -> bool {
+    pub(crate) fn grow(&mut self) -> bool {
         let room = self.table.room();
         let most = self.room.most.min(MAX_SLOTS);
         if self.room.fixed || room >= most {
@@ -461,6 +461,23 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         budget: &mut impl Budget,
         removed: &mut Removed<K, V>,
     ) -> bool {
+        let fits = self.refit(slot, units, budget, removed);
+        if !fits {
+            if let Some(entry) = self.remove(slot, budget) {
+                removed.push(entry, Cause::Evicted);
+            }
+        }
+        fits
+    }
+
+    /// [`Store::reweigh`] that leaves an entry as it is if there is no room for what it weighs now.
+    pub(crate) fn refit(
+        &mut self,
+        slot: u32,
+        units: u64,
+        budget: &mut impl Budget,
+        removed: &mut Removed<K, V>,
+    ) -> bool {
         let old = self.table.slots().units(slot);
         if old == units {
             return true;
@@ -472,25 +489,17 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         }
         let fits = units <= old
             || (units <= budget.limit() && self.make_room(units - old, budget, removed));
-        if !fits {
-            if pinned {
-                self.pins[slot as usize] = 0;
+        if fits {
+            if units < old {
+                budget.give(old - units);
             }
-            if let Some(entry) = self.forget(slot, old) {
-                removed.push(entry, Cause::Evicted);
-            }
-            budget.give(old);
-            return false;
+            self.units = self.units - old + units;
+            self.table.set_units(slot, units);
         }
-        if units < old {
-            budget.give(old - units);
-        }
-        self.units = self.units - old + units;
-        self.table.set_units(slot, units);
         if !pinned {
             self.policy.insert(slot, self.table.slots());
         }
-        true
+        fits
     }
 
     /// Forgets everything, in place. The entries go to `each`.

@@ -262,6 +262,13 @@ impl<K, V> Table<K, V, Owned<K, V>> {
         self.value(self.last)
     }
 
+    /// The same, to change it.
+    pub(crate) fn last_mut(&mut self) -> Option<&mut V> {
+        let slot = self.last;
+        // SAFETY: it has just been found to be occupied.
+        self.holds(slot).then(|| unsafe { self.cells.value_mut(slot) })
+    }
+
     /// All entries, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         // SAFETY: the index holds occupied slots only.

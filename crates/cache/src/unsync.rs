@@ -1,5 +1,7 @@
 //! The cache of one owner: `&mut self`, no locks, `no_std` + `alloc`.
 
+pub mod entry;
+
 use alloc::boxed::Box;
 use archstone_core::Time;
 use core::borrow::Borrow;
@@ -178,7 +180,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
     }
 
     #[inline(always)]
-    fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u32 {
+    pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u32 {
         self.hasher.hash_one(key) as u32
     }
 

@@ -101,6 +101,14 @@ impl Wheel {
         Time::from_nanos(self.deadlines.get(slot))
     }
 
+    /// When the entry expires at the latest, however it is used.
+    pub(crate) fn last(&self, slot: u32) -> Time {
+        match self.idle {
+            Some(_) => Time::from_nanos(self.last[slot as usize]),
+            None => self.deadline(slot),
+        }
+    }
+
     /// An entry that expires at `last`, or sooner if it idles.
     pub(crate) fn insert(&mut self, slot: u32, last: Time, now: Time) {
         let mut deadline = last.as_nanos();

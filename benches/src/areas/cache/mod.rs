@@ -1,7 +1,8 @@
 //! Caches: one owner (P1, P2), threads (P3, P4), bytes (P5), hit ratios (P6, P7),
-//! a change of phase (P8), bounds and pauses (P9), expiry (P10), the simulator (P12).
+//! a change of phase (P8), bounds and pauses (P9), expiry (P10), loading (P11), the simulator (P12).
 
 mod bounds;
+mod load;
 mod one_owner;
 mod peers;
 mod quality;
@@ -15,6 +16,7 @@ pub(super) fn area() -> Area {
     threads::entries(&mut area);
     quality::entries(&mut area);
     bounds::entries(&mut area);
+    load::entries(&mut area);
     area
 }
 

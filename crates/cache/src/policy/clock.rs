@@ -74,6 +74,13 @@ impl Policy for Clock {
     fn for_each(&self, each: &mut dyn FnMut(u32)) {
         for_each_from(&self.ring, self.hand, each);
     }
+    fn save(&self, each: &mut dyn FnMut(u32, u64)) {
+        self.for_each(&mut |slot| each(slot, u64::from(self.marks.get(slot))));
+    }
+    fn restore(&mut self, slot: u32, word: u64, _: &Slots) {
+        self.marks.set(slot, u8::from(word & 1 == 1));
+        self.ring.push_newest(0, slot);
+    }
     fn clear(&mut self) {
         self.ring.clear();
         self.hand = None;

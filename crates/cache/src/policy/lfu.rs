@@ -192,6 +192,35 @@ impl Policy for Lfu {
             at = self.groups[at as usize].above;
         }
     }
+    fn save(&self, each: &mut dyn FnMut(u32, u64)) {
+        self.for_each(&mut |slot| {
+            each(slot, self.groups[self.group_of[slot as usize] as usize].count);
+        });
+    }
+    /// The newest of its count. Counts come rising from one cache, and nearly so from several shards,
+    /// so the search from the highest is short.
+    fn restore(&mut self, slot: u32, word: u64, _: &Slots) {
+        let count = word.max(1);
+        let (mut at, mut above) = (NONE, NONE);
+        if let Some(newest) = self.order.newest(0) {
+            at = self.group_of[newest as usize];
+        }
+        while at != NONE && self.groups[at as usize].count > count {
+            (above, at) = (at, self.groups[at as usize].below);
+        }
+        let behind = if at == NONE { NONE } else { self.groups[at as usize].newest };
+        if at == NONE || self.groups[at as usize].count < count {
+            at = self.new_group(count, at, above);
+        }
+        match behind {
+            NONE => self.order.push_oldest(0, slot),
+            behind => self.order.insert_newer_than(behind, slot),
+        }
+        let group = &mut self.groups[at as usize];
+        group.newest = slot;
+        group.len += 1;
+        self.group_of[slot as usize] = at;
+    }
     fn clear(&mut self) {
         self.order.clear();
         self.groups.clear();

@@ -160,6 +160,17 @@ pub trait Policy: Send + 'static {
     /// Every slot in it, the one that would be evicted first (if none were used again) first, as
     /// far as that can be told cheaply. Panics if links disagree: `validate` of the caches calls it.
     fn for_each(&self, each: &mut dyn FnMut(u32));
+    /// Every slot in the order of [`for_each`](Policy::for_each), with a word of what else a snapshot
+    /// is to keep of it: a queue, a count. Ghosts are not kept.
+    fn save(&self, each: &mut dyn FnMut(u32, u64)) {
+        self.for_each(&mut |slot| each(slot, 0));
+    }
+    /// [`insert`](Policy::insert) of an entry of a snapshot, called in the order of
+    /// [`save`](Policy::save). The word comes from outside and may be anything.
+    fn restore(&mut self, slot: u32, word: u64, slots: &Slots) {
+        let _ = word;
+        self.insert(slot, slots);
+    }
     /// Forgets everything.
     fn clear(&mut self);
     /// Heap bytes.

@@ -159,6 +159,23 @@ impl Policy for S3Fifo {
         }
         assert_eq!(held, self.held, "entries of the queues");
     }
+    /// The uses, the queue, and whether there were evictions before.
+    fn save(&self, each: &mut dyn FnMut(u32, u64)) {
+        self.for_each(&mut |slot| {
+            let main = u64::from(self.in_main.get(slot));
+            each(slot, u64::from(self.marks.get(slot)) | main << 2 | u64::from(self.filled) << 3);
+        });
+    }
+    fn restore(&mut self, slot: u32, word: u64, slots: &Slots) {
+        let main = word & 4 == 4;
+        self.filled |= word & 8 == 8;
+        self.marks.set(slot, (word & 3) as u8);
+        self.in_main.set(slot, main);
+        let (queue, held) = if main { (MAIN, &mut self.main) } else { (SMALL, &mut self.small) };
+        *held += slots.units(slot);
+        self.queues.push_newest(queue, slot);
+        self.held += 1;
+    }
     fn clear(&mut self) {
         self.queues.clear();
         self.ghosts.clear();

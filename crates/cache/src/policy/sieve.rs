@@ -63,6 +63,35 @@ impl Policy for Sieve {
     fn for_each(&self, each: &mut dyn FnMut(u32)) {
         for_each_from(&self.order, self.hand, each);
     }
+    /// The mark, and whether the hand has passed it: new entries come between those that it has and
+    /// those that it has not.
+    fn save(&self, each: &mut dyn FnMut(u32, u64)) {
+        let mut passed = self.hand;
+        let mut before = 0;
+        while let Some(older) = passed.and_then(|slot| self.order.older(slot)) {
+            (passed, before) = (Some(older), before + 1);
+        }
+        let mut left = 0_usize;
+        self.order.for_each(0, |_| left += 1);
+        self.for_each(&mut |slot| {
+            each(slot, u64::from(self.marks.get(slot)) | u64::from(left <= before) << 1);
+            left -= 1;
+        });
+    }
+    fn restore(&mut self, slot: u32, word: u64, _: &Slots) {
+        self.marks.set(slot, u8::from(word & 1 == 1));
+        let hand = self.hand.or_else(|| self.order.oldest(0));
+        match hand.filter(|_| word & 2 == 2) {
+            Some(hand) => {
+                self.hand = Some(hand);
+                match self.order.older(hand) {
+                    Some(older) => self.order.insert_newer_than(older, slot),
+                    None => self.order.push_oldest(0, slot),
+                }
+            }
+            None => self.order.push_newest(0, slot),
+        }
+    }
     fn clear(&mut self) {
         self.order.clear();
         self.hand = None;

@@ -12,6 +12,7 @@
 //! Here are the type and its verbs for one key; those for all entries are in `upkeep`, shard and budget in
 //! `shard`.
 
+pub mod entry;
 mod shard;
 mod upkeep;
 

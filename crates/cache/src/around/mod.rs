@@ -1,0 +1,180 @@
+//! What stands around a cache: the store behind it, what is not in the store, levels, invalidation.
+//!
+//! | you want | take | after a write, readers see |
+//! |---|---|---|
+//! | to query the store yourself | [`CacheAside`] | the new value once the write has ended; a miss first |
+//! | the cache to query the store (read-through) | [`Through`] | |
+//! | writes to go to the store first, then here (write-through) | [`Through`] | the new value, if writes of the key did not overlap; else a miss first |
+//! | writes to be answered at once, and stored together later | [`WriteBehind`] | the new value at once; up to `max_dirty` writes are lost by a crash |
+//! | to be asked often for what does not exist | [`Through`] with a lifetime for absence, and a [`Guard`] | |
+//! | a small near cache before a large far one | [`Tiers`] | never an older version than the last that was announced |
+//! | to forget by tag, path or all at once | [`Tagged`] | a miss, also where a load was under way |
+//! | other processes to forget, too | [`Bus`] | as soon as the bus delivers |
+//!
+//! Nothing here opens a connection or starts a thread. A store is your implementation of [`Store`];
+//! whoever has a timer calls [`WriteBehind::run`].
+
+mod aside;
+mod behind;
+mod limits;
+mod negative;
+mod tags;
+mod through;
+mod tiers;
+
+pub use aside::CacheAside;
+pub use behind::{Batch, WriteBehind};
+pub use limits::{Limits, PutError, Ran, Unflushed};
+pub use negative::{Filter, Guard};
+pub use tags::{Marked, TagSet, Tagged, Tags};
+pub use through::{Lives, Through};
+pub use tiers::{Held, Local, Tier, Tiers};
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use archstone_core::shim::Mutex;
+
+/// Where the truth is: a database, a file, a service.
+pub trait Store<K, V> {
+    /// Why it could not.
+    type Error: Send + Sync + 'static;
+
+    /// The value of a key; `None` if there is none.
+    ///
+    /// # Errors
+    /// It could not look.
+    fn load(&self, key: &K) -> Result<Option<V>, Self::Error>;
+
+    /// Stores a value and gives back what is stored now: with the fields that the store has filled in
+    /// or merged, for that is what the cache is to hold.
+    ///
+    /// # Errors
+    /// It could not, or does not know whether it has.
+    fn store(&self, key: &K, value: V) -> Result<V, Self::Error>;
+
+    /// Deletes a key.
+    ///
+    /// # Errors
+    /// It could not, or does not know whether it has.
+    fn delete(&self, key: &K) -> Result<(), Self::Error>;
+
+    /// Stores and deletes (`None`) many keys, in this order, each key once. Either all or, after an
+    /// error, any part of it may have been done; it will be asked again for all of it.
+    ///
+    /// # Errors
+    /// It could not do all of it.
+    fn store_batch(&self, batch: &[(K, Option<V>)]) -> Result<(), Self::Error>
+    where
+        V: Clone,
+    {
+        batch.iter().try_for_each(|(key, value)| match value {
+            Some(value) => self.store(key, value.clone()).map(drop),
+            None => self.delete(key),
+        })
+    }
+}
+
+impl<K, V, T: Store<K, V> + ?Sized> Store<K, V> for Arc<T> {
+    type Error = T::Error;
+    fn load(&self, key: &K) -> Result<Option<V>, T::Error> {
+        (**self).load(key)
+    }
+    fn store(&self, key: &K, value: V) -> Result<V, T::Error> {
+        (**self).store(key, value)
+    }
+    fn delete(&self, key: &K) -> Result<(), T::Error> {
+        (**self).delete(key)
+    }
+    fn store_batch(&self, batch: &[(K, Option<V>)]) -> Result<(), T::Error>
+    where
+        V: Clone,
+    {
+        (**self).store_batch(batch)
+    }
+}
+
+/// What is to be forgotten, as told to other caches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Invalidation<K> {
+    /// What is older than this version of a key. [`Tagged`], which has no versions, forgets the key.
+    Key {
+        /// The key.
+        key: K,
+        /// The version that is valid now.
+        version: u64,
+    },
+    /// What bears this tag.
+    Tag(String),
+    /// What lies under this path.
+    Path(String),
+    /// Everything.
+    All,
+}
+
+/// Tells other caches what to forget: publish and subscribe, over whatever carries messages.
+///
+/// The caches publish after the store and their own entries have changed, and take what they hear by
+/// their `heard`, which publishes nothing. Hearing one's own message, twice or late does no harm. A
+/// message that is lost leaves a stale entry until it expires: so give entries a lifetime.
+pub trait Bus<K> {
+    /// Sends to all others.
+    fn publish(&self, what: &Invalidation<K>);
+}
+
+type Subscriber<K> = Arc<dyn Fn(&Invalidation<K>) + Send + Sync>;
+
+/// A [`Bus`] within one process: `publish` calls every subscriber, in turn.
+///
+/// ```
+/// use archstone_cache::around::{Bus, Invalidation, LocalBus};
+/// use std::sync::{Arc, Mutex};
+///
+/// let (bus, heard) = (LocalBus::new(), Arc::new(Mutex::new(vec![])));
+/// let into = heard.clone();
+/// bus.subscribe(move |what: &Invalidation<u32>| into.lock().unwrap().push(what.clone()));
+/// bus.publish(&Invalidation::All);
+/// assert_eq!(*heard.lock().unwrap(), [Invalidation::All]);
+/// ```
+pub struct LocalBus<K>(Mutex<Vec<Subscriber<K>>>);
+
+impl<K> LocalBus<K> {
+    /// A bus that nobody listens to yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// Calls `hear` for every message from now on.
+    pub fn subscribe(&self, hear: impl Fn(&Invalidation<K>) + Send + Sync + 'static) {
+        self.0.lock().push(Arc::new(hear));
+    }
+}
+
+impl<K> Default for LocalBus<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K> Bus<K> for LocalBus<K> {
+    fn publish(&self, what: &Invalidation<K>) {
+        let subscribers = self.0.lock().clone();
+        subscribers.iter().for_each(|hear| hear(what));
+    }
+}
+
+impl<K, B: Bus<K> + ?Sized> Bus<K> for Arc<B> {
+    fn publish(&self, what: &Invalidation<K>) {
+        (**self).publish(what);
+    }
+}
+
+impl<K> core::fmt::Debug for LocalBus<K> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "LocalBus({} subscribers)", self.0.lock().len())
+    }
+}
+
+pub(crate) type SharedBus<K> = Arc<dyn Bus<K> + Send + Sync>;

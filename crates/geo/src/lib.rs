@@ -1,5 +1,5 @@
 //! Geography: exact geometry on the sphere and the ellipsoid, codes, regions, an index of places and
-//! one of objects that move.
+//! one of objects that move, fences.
 //!
 //! ```
 //! use archstone_geo::{LatLng, Meters, PlaceIndex, Wgs84};
@@ -21,6 +21,7 @@
 //! | places near here | [`PlaceIndex`]; as bytes, [`View`] |
 //! | moving objects near here | [`LiveIndex`] |
 //! | is it inside | [`Circle`], [`Polygon`], [`Corridor`]; many at once, [`PolygonMap`] |
+//! | who enters, leaves or crosses which of many areas | [`FenceSet`] |
 //! | an area as ranges of codes | [`Coverer`] |
 //! | a path as text | [`polyline`] |
 //!
@@ -41,6 +42,7 @@ mod cell;
 mod coord;
 mod coverer;
 mod cube;
+pub mod fence;
 pub mod geohash;
 pub mod index;
 mod interop;
@@ -63,6 +65,7 @@ pub use bounds::LatLngBox;
 pub use cell::{CellError, CellId};
 pub use coord::{CoordError, LatLng, Meters};
 pub use coverer::{Coverer, Grid, Mode};
+pub use fence::FenceSet;
 pub use geohash::{Direction, Geohash, GeohashError};
 pub use index::{Hit, Near, PlaceIndex, View};
 #[cfg(feature = "geo-types")]

@@ -19,7 +19,7 @@
 //! | a distance up to 100 km, to 2e-7 | [`Local`] |
 //! | a code for a place | [`Geohash`], [`CellId`] (S2), [`redis::Score`] |
 //! | places near here | [`PlaceIndex`]; as bytes, [`View`] |
-//! | moving objects near here | [`LiveIndex`] |
+//! | moving objects near here | [`LiveIndex`]; the textbook's way, [`QuadTree`] |
 //! | is it inside | [`Circle`], [`Polygon`], [`Corridor`]; many at once, [`PolygonMap`] |
 //! | who enters, leaves or crosses which of many areas | [`FenceSet`] |
 //! | an area as ranges of codes | [`Coverer`] |
@@ -52,6 +52,7 @@ mod math;
 mod metric;
 mod polygon;
 pub mod polyline;
+mod quadtree;
 pub mod redis;
 mod region;
 mod sphere;
@@ -74,6 +75,7 @@ pub use live::LiveIndex;
 pub use local::Local;
 pub use metric::Metric;
 pub use polygon::PolygonMap;
+pub use quadtree::QuadTree;
 pub use region::{
     Circle, Corridor, CorridorError, Polygon, PolygonError, PolygonErrorKind, Region, Relation,
     Shape,

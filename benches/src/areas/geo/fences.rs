@@ -118,7 +118,7 @@ fn by_hand(work: &Arc<Work>) -> Runner {
         for (object, path) in (0_u32..).zip(&work.paths) {
             let at = path[step];
             let mut now: Vec<u32> = tree
-                .locate_in_envelope_intersecting(&AABB::from_point([at.lat(), at.lng()]))
+                .locate_in_envelope_intersecting(AABB::from_point([at.lat(), at.lng()]))
                 .map(|entry| entry.data)
                 .filter(|&id| {
                     let fence = &work.fences[id as usize];

@@ -64,7 +64,9 @@ fn main() {
     };
     let fill = || {
         let mut live = LiveIndex::<u32>::new();
-        pairs().for_each(|(at, id)| drop(live.upsert(id, at)));
+        for (at, id) in pairs() {
+            live.upsert(id, at);
+        }
         live
     };
     let build = time(n, || drop(black_box(fill())));

@@ -30,7 +30,9 @@ fn quadtree(set: &Set) -> QuadTree<u32> {
 
 fn live(set: &Set) -> LiveIndex<u32> {
     let mut live = LiveIndex::new();
-    pairs(set).for_each(|(at, id)| drop(live.upsert(id, at)));
+    for (at, id) in pairs(set) {
+        live.upsert(id, at);
+    }
     live
 }
 

@@ -1,5 +1,8 @@
-//! Fences against a model that knows every fence and walks every way step by step.
+//! Fences against a model that knows every fence and walks every way step by step. One file: the model, and
+//! the histories, scenes and real tracks that it is asked about.
 
+#[path = "common/any_fixes.rs"]
+mod any_fixes;
 mod common;
 
 use std::collections::HashMap;
@@ -321,6 +324,12 @@ proptest! {
             prop_assert_eq!(set.position(&object), Some(here));
             prop_assert_eq!((set.objects(), set.fences()), (known.len(), there.len()));
         }
+    }
+
+    /// Any doubles as positions, radii and hysteresis, any times, in any order.
+    #[test]
+    fn any_script_is_run_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        any_fixes::any_fixes(&bytes);
     }
 
     /// However the ways run, coming in and leaving alternate, and their times do not fall.

@@ -18,8 +18,10 @@
 //! its longitudes.
 
 mod area;
+mod event;
 mod grid;
 mod path;
+mod step;
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BinaryHeap;
@@ -36,109 +38,11 @@ use hashbrown::HashTable;
 use crate::coord::LatLng;
 use crate::math;
 use crate::region::{Circle, Region};
-use crate::sphere::unit;
 use crate::vector::V3;
 
 pub use area::{Area, Rules};
+pub use event::{Event, FixError, Moment, Stats, What};
 use grid::{Grid, Placed};
-use path::Path;
-
-/// Where and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Moment {
-    /// Where; on the edge to 1 m if it is a crossing (a centimetre on the scale of a city).
-    pub at: LatLng,
-    /// When, between two fixes by the share of the way.
-    pub time: Time,
-}
-
-/// What an object did.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// It came in.
-    Enter(Moment),
-    /// It left.
-    Exit(Moment),
-    /// It passed through between two fixes.
-    Cross {
-        /// Where its way came in.
-        enter: Moment,
-        /// Where it last left.
-        exit: Moment,
-    },
-    /// It has stayed for as long as the fence's rules say.
-    Dwell(Moment),
-    /// It was inside and is not heard of any more: its last fix.
-    Lost(Moment),
-}
-
-impl What {
-    fn time(&self) -> Time {
-        match self {
-            Self::Enter(m) | Self::Exit(m) | Self::Dwell(m) | Self::Lost(m) => m.time,
-            Self::Cross { enter, .. } => enter.time,
-        }
-    }
-}
-
-/// An object did something at a fence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event<'a, F, O> {
-    /// Which fence.
-    pub fence: &'a F,
-    /// Which object.
-    pub object: &'a O,
-    /// What it did.
-    pub what: What,
-}
-
-/// Why a fix was not taken; nothing changed but a count in [`Stats`].
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FixError {
-    /// It is not newer than the object's last.
-    Late {
-        /// Its time.
-        time: Time,
-        /// That of the last one.
-        last: Time,
-    },
-    /// A new object, and there are as many as there may be.
-    Full {
-        /// How many.
-        capacity: usize,
-    },
-}
-
-impl fmt::Display for FixError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Late { time, last } => write!(
-                f,
-                "a fix of {} ns is not newer than the last, of {} ns",
-                time.as_nanos(),
-                last.as_nanos()
-            ),
-            Self::Full { capacity } => write!(f, "a new object, there may be {capacity}"),
-        }
-    }
-}
-
-impl core::error::Error for FixError {}
-
-/// Counts since the beginning.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Fixes given, refused ones included.
-    pub fixes: u64,
-    /// Refused as [`FixError::Late`].
-    pub late: u64,
-    /// Refused as [`FixError::Full`].
-    pub full: u64,
-    /// Events told.
-    pub events: u64,
-}
 
 /// Fences by id, and the objects that move among them.
 ///
@@ -579,172 +483,6 @@ impl<F: Hash + Eq, O: Hash + Eq, S: BuildHasher> FenceSet<F, O, S> {
         self.scratch.told = told;
         self.scratch.told.clear();
     }
-
-    /// A first fix: in or out of what is there.
-    fn first(&mut self, slot: u32, at: LatLng, time: Time) {
-        let path = Path::new(at, unit(at), at);
-        self.candidates(&path);
-        let Scratch { found, told, .. } = &mut self.scratch;
-        let Some(object) = &mut self.objects[slot as usize] else { return };
-        let moment = Moment { at, time };
-        for &number in found.iter() {
-            if let Some(fence) = entered_at(&self.fences, &self.caps, number, &path) {
-                told.push((number, What::Enter(moment)));
-                let stay = Stay {
-                    fence: number,
-                    serial: fence.serial,
-                    since: time,
-                    dwelt: false,
-                    left: None,
-                };
-                object.stays.push(dwell(stay, &fence.rules, &path, [time; 2], time, told));
-            }
-        }
-    }
-
-    /// A fix with a way to it.
-    fn next(&mut self, slot: u32, at: LatLng, time: Time) {
-        let Some(object) = &self.objects[slot as usize] else { return };
-        let path = Path::new(object.at, unit(object.at), at);
-        let times = [object.time, time];
-        self.candidates(&path);
-        let Scratch { found, cuts, told } = &mut self.scratch;
-        let Some(object) = &mut self.objects[slot as usize] else { return };
-        let here = Moment { at, time };
-        let moment = |t: f64| Moment { at: path.at(t), time: between(times, t) };
-        if !object.stays.is_empty() {
-            found.retain(|&number| {
-                let fence = self.fences[number as usize].as_ref();
-                !object.stays.iter().any(|stay| {
-                    stay.fence == number && fence.is_some_and(|f| f.serial == stay.serial)
-                })
-            });
-            object.stays.retain_mut(|stay| {
-                let fence = self.fences[stay.fence as usize].as_ref();
-                let Some(fence) = fence.filter(|fence| fence.serial == stay.serial) else {
-                    return false;
-                };
-                if fence.area.contains(at) {
-                    stay.left = None;
-                } else {
-                    let passage = path.passage(&fence.area, [stay.left.is_none(), false], cuts);
-                    stay.left = passage.left.map(moment).or(stay.left);
-                }
-                let end = stay.left.map_or(time, |left| left.time);
-                *stay = dwell(*stay, &fence.rules, &path, times, end, told);
-                match stay.left {
-                    Some(left) if is_clear(fence, at) => {
-                        told.push((stay.fence, What::Exit(left)));
-                        false
-                    }
-                    _ => true,
-                }
-            });
-        }
-        for &number in found.iter() {
-            let cap = &self.caps[number as usize];
-            if path.is_clear_of(cap.center, cap.chord) {
-                continue;
-            }
-            let Some(fence) = &self.fences[number as usize] else { continue };
-            let inside = fence.area.contains(at);
-            let passage = if fence.serial > object.serial {
-                // It has not seen the fence before: no way to it.
-                path::Passage { entered: inside.then_some(1.0), left: None }
-            } else {
-                path.passage(&fence.area, [false, inside], cuts)
-            };
-            let Some(entered) = passage.entered else { continue };
-            let enter = if entered >= 1.0 { here } else { moment(entered) };
-            let left = if inside { None } else { passage.left.map(moment) };
-            match left {
-                Some(exit) if is_clear(fence, at) => {
-                    told.push((number, What::Cross { enter, exit }));
-                }
-                _ => {
-                    told.push((number, What::Enter(enter)));
-                    let stay = Stay {
-                        fence: number,
-                        serial: fence.serial,
-                        since: enter.time,
-                        dwelt: false,
-                        left,
-                    };
-                    let end = left.map_or(time, |left| left.time);
-                    object.stays.push(dwell(stay, &fence.rules, &path, times, end, told));
-                }
-            }
-        }
-    }
-
-    /// Into `scratch.found`: every fence that the way may meet, once, in the order of their numbers.
-    fn candidates(&mut self, path: &Path) {
-        let found = &mut self.scratch.found;
-        found.clear();
-        let one_by_one = self.grid.find(path, found);
-        if one_by_one != 0 {
-            let all = (0_u32..).zip(&self.fences);
-            found.extend(all.filter_map(|(number, fence)| {
-                let level = fence.as_ref()?.placed.level;
-                (one_by_one >> level & 1 == 1).then_some(number)
-            }));
-        }
-        if found.len() > 1 {
-            found.sort_unstable();
-            found.dedup();
-        }
-    }
-}
-
-/// The fence, if the end of the way is in it.
-fn entered_at<'a, F>(
-    fences: &'a [Option<Fence<F>>],
-    caps: &[Cap],
-    number: u32,
-    path: &Path,
-) -> Option<&'a Fence<F>> {
-    let cap = &caps[number as usize];
-    if path.is_clear_of(cap.center, cap.chord) {
-        return None;
-    }
-    fences[number as usize].as_ref().filter(|fence| fence.area.contains(path.to))
-}
-
-/// Whether a fix that is outside is so by more than the hysteresis.
-fn is_clear<F>(fence: &Fence<F>, at: LatLng) -> bool {
-    let hysteresis = fence.rules.hysteresis();
-    hysteresis.0 == 0.0 || fence.area.signed_distance(at) > hysteresis
-}
-
-/// Notes that a stay has lasted as long as the rules say, if it has by `end`.
-fn dwell(
-    mut stay: Stay,
-    rules: &Rules,
-    path: &Path,
-    times: [Time; 2],
-    end: Time,
-    told: &mut Vec<(u32, What)>,
-) -> Stay {
-    if let (Some(dwell), false) = (rules.dwell(), stay.dwelt) {
-        if end.since(stay.since) >= dwell {
-            // A stay that went on after all, by a fix outside and one inside again, may have lasted
-            // so long before this way began.
-            let time = (stay.since + dwell).max(times[0]);
-            let span = times[1].since(times[0]).as_secs_f64();
-            let t = if span > 0.0 { time.since(times[0]).as_secs_f64() / span } else { 1.0 };
-            told.push((stay.fence, What::Dwell(Moment { at: path.at(t), time })));
-            stay.dwelt = true;
-        }
-    }
-    stay
-}
-
-/// The instant at the share `t` of the way.
-fn between([from, to]: [Time; 2], t: f64) -> Time {
-    let nanos = to.as_nanos() - from.as_nanos();
-    // `as` saturates; a share is at most one.
-    let share = ((nanos as f64 * t) as u64).min(nanos);
-    Time::from_nanos(from.as_nanos() + share)
 }
 
 impl<F, O, S> fmt::Debug for FenceSet<F, O, S> {

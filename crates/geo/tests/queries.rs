@@ -233,6 +233,7 @@ fn searches_give_the_members_that_redis_gave() {
 }
 
 /// FIPS 180-4, for the sums of the recorded answers.
+#[allow(clippy::needless_range_loop, reason = "a round indexes two arrays")]
 fn sha256(text: &str) -> String {
     let primes: Vec<u32> = (2_u32..).filter(|n| (2..*n).all(|d| n % d != 0)).take(64).collect();
     // The first 32 bits of the fraction of a root: of 2^64 p for the square, of 2^96 p for the cube.

@@ -76,13 +76,16 @@ impl<'a, I: Items, R: Region> InRegion<'a, I, R> {
     }
 
     /// Whether a box is wholly outside (`None`), wholly inside, or neither can be said.
+    #[allow(clippy::needless_range_loop, reason = "an axis runs over several arrays at once")]
     fn lies(&self, area: &CubeBox, level: usize) -> Option<bool> {
-        let ends = |axis: usize| (f64::from(area.low[axis]), f64::from(area.high[axis]));
-        let middle = [0, 1, 2].map(|axis| 0.5 * (ends(axis).0 + ends(axis).1));
-        let square = |x: f64| x * x;
-        let half: f64 = (0..3).map(|axis| square(0.5 * (ends(axis).1 - ends(axis).0))).sum();
-        let center = self.center.map(f64::from);
-        let off: f64 = (0..3).map(|axis| square(middle[axis] - center[axis])).sum();
+        let (mut middle, mut half, mut off) = ([0.0; 3], 0.0, 0.0);
+        for axis in 0..3 {
+            let (low, high) = (f64::from(area.low[axis]), f64::from(area.high[axis]));
+            middle[axis] = 0.5 * (low + high);
+            half += 0.25 * (high - low) * (high - low);
+            let d = middle[axis] - f64::from(self.center[axis]);
+            off += d * d;
+        }
         // All of the box is within `reach` of its middle.
         let reach = libm::sqrt(half) + SLACK;
         let near = self.chord + reach;

@@ -1,5 +1,5 @@
 //! Geography: exact geometry on the sphere and the ellipsoid, codes, regions, an index of places and
-//! one of objects that move.
+//! one of objects that move, fences.
 //!
 //! ```
 //! use archstone_geo::{LatLng, Meters, PlaceIndex, Wgs84};
@@ -19,8 +19,9 @@
 //! | a distance up to 100 km, to 2e-7 | [`Local`] |
 //! | a code for a place | [`Geohash`], [`CellId`] (S2), [`redis::Score`] |
 //! | places near here | [`PlaceIndex`]; as bytes, [`View`] |
-//! | moving objects near here | [`LiveIndex`] |
+//! | moving objects near here | [`LiveIndex`]; the textbook's way, [`QuadTree`] |
 //! | is it inside | [`Circle`], [`Polygon`], [`Corridor`]; many at once, [`PolygonMap`] |
+//! | who enters, leaves or crosses which of many areas | [`FenceSet`] |
 //! | an area as ranges of codes | [`Coverer`] |
 //! | a path as text | [`polyline`] |
 //!
@@ -41,6 +42,7 @@ mod cell;
 mod coord;
 mod coverer;
 mod cube;
+pub mod fence;
 pub mod geohash;
 pub mod index;
 mod interop;
@@ -50,6 +52,7 @@ mod math;
 mod metric;
 mod polygon;
 pub mod polyline;
+mod quadtree;
 pub mod redis;
 mod region;
 mod sphere;
@@ -63,6 +66,7 @@ pub use bounds::LatLngBox;
 pub use cell::{CellError, CellId};
 pub use coord::{CoordError, LatLng, Meters};
 pub use coverer::{Coverer, Grid, Mode};
+pub use fence::FenceSet;
 pub use geohash::{Direction, Geohash, GeohashError};
 pub use index::{Hit, Near, PlaceIndex, View};
 #[cfg(feature = "geo-types")]
@@ -71,6 +75,7 @@ pub use live::LiveIndex;
 pub use local::Local;
 pub use metric::Metric;
 pub use polygon::PolygonMap;
+pub use quadtree::QuadTree;
 pub use region::{
     Circle, Corridor, CorridorError, Polygon, PolygonError, PolygonErrorKind, Region, Relation,
     Shape,

@@ -138,6 +138,46 @@ impl Polygon {
         self.edges.len()
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn memory(&self) -> usize {
+        self.edges.capacity() * size_of::<Edge>()
+            + self.vertices.capacity() * size_of::<V3>()
+            + (self.strips.capacity() + self.by_strip.capacity()) * size_of::<u32>()
+    }
+
+    /// Calls with the ends and a normal of every edge that the way between two positions may meet,
+    /// some of them more than once: those of the strips of longitude between.
+    pub(crate) fn edges_by_longitude(
+        &self,
+        a: LatLng,
+        b: LatLng,
+        mut each: impl FnMut([V3; 2], V3),
+    ) {
+        let count = self.strips.len() - 1;
+        let d = math::longitude_difference(a.lng(), b.lng());
+        // A great circle never turns back in longitude; next to a pole it passes all of them.
+        let over_pole = d.abs() > 179.0 || a.lat().abs().max(b.lat().abs()) > 89.999_999;
+        let (west, width) = if d >= 0.0 { (a.lng(), d) } else { (b.lng(), -d) };
+        let (first, strips) = if over_pole {
+            (0, count)
+        } else {
+            // A hair wider: the way may be off by the last digit of its ends.
+            let (low, high) = (math::wrap_180(west - 1e-9), math::wrap_180(west + width + 1e-9));
+            let (first, last) = (self.strip(low, count), self.strip(high, count));
+            // West of where it begins, or in the gap of longitude that no strip has.
+            let past = self.east_of(high) < self.east_of(low);
+            (first, last + if past { count } else { 0 } - first + 1)
+        };
+        for strip in (first..first + strips.min(count)).map(|strip| strip % count) {
+            for &number in
+                &self.by_strip[self.strips[strip] as usize..self.strips[strip + 1] as usize]
+            {
+                let edge = &self.edges[number as usize];
+                each(edge.ends.map(|end| self.vertices[end as usize]), edge.normal);
+            }
+        }
+    }
+
     fn sort_by_longitude(&mut self) {
         // About four edges a strip, were they spread evenly.
         let count = (self.edges.len() / 2).clamp(1, 4_096);

@@ -10,6 +10,7 @@ use core::ops::RangeInclusive;
 use crate::bounds::LatLngBox;
 use crate::coord::{LatLng, Meters};
 use crate::geohash::{compact, spread};
+use crate::math;
 use crate::metric::Metric;
 use crate::sphere::Sphere;
 
@@ -133,6 +134,16 @@ impl Score {
     #[must_use]
     pub fn distance(self, other: Self) -> Meters {
         Sphere::REDIS.distance(self.decode(), other.decode())
+    }
+
+    /// Whether `GEOSEARCH BYBOX width height` around `center` has a member of this score: within half
+    /// the height along the meridian, and within half the width along the member's own parallel.
+    #[must_use]
+    pub fn is_in_box(self, center: LatLng, width: Meters, height: Meters) -> bool {
+        let at = self.decode();
+        let along = LatLng::clamped(at.lat(), center.lng());
+        let up = (at.lat() - center.lat()).abs() * math::RADIANS * Sphere::REDIS.radius();
+        up <= 0.5 * height.0 && Sphere::REDIS.distance(along, at).0 <= 0.5 * width.0
     }
 }
 

@@ -148,6 +148,16 @@ impl Circle {
     pub const fn radius(&self) -> Meters {
         self.radius
     }
+
+    /// The unit vector of its center.
+    pub(crate) const fn vector(&self) -> V3 {
+        self.vector
+    }
+
+    /// The square of the chord of its radius.
+    pub(crate) const fn chord_squared(&self) -> f64 {
+        self.chord2
+    }
 }
 
 impl Region for Circle {

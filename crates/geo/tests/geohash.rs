@@ -3,9 +3,20 @@
 mod common;
 
 use archstone_geo::redis::{Score, box_ranges, search_ranges};
-use archstone_geo::{Direction, Geohash, GeohashError, LatLngBox, Meters, Metric, Sphere, geohash};
+use archstone_geo::{
+    Direction, Geohash, GeohashError, LatLng, LatLngBox, Meters, Metric, Sphere, geohash,
+};
 use common::{anywhere, at};
 use proptest::prelude::*;
+
+/// The double before.
+fn down(x: f64) -> f64 {
+    if x == 0.0 {
+        -5e-324
+    } else {
+        f64::from_bits(if x > 0.0 { x.to_bits() - 1 } else { x.to_bits() + 1 })
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
@@ -26,6 +37,24 @@ proptest! {
             let (first, last) = cell.range_u64();
             prop_assert!((first..=last).contains(&geohash::encode_u64(p)));
             parent = Some(cell);
+        }
+    }
+
+    /// The last double before an edge is not beyond it, however the quotient rounds.
+    #[test]
+    fn the_doubles_around_an_edge_are_on_their_sides(p in anywhere(), len in 1_u8..=12) {
+        let area = Geohash::encode(p, len).unwrap().bounds();
+        for lat in [area.south(), down(area.south()), area.north(), down(area.north())] {
+            for lng in [area.west(), down(area.west()), area.east(), down(area.east())] {
+                if let Ok(p) = LatLng::new(lat, lng) {
+                    for len in [len, 12] {
+                        let area = Geohash::encode(p, len).unwrap().bounds();
+                        prop_assert!(area.contains(p), "{p:?} {area:?}");
+                        prop_assert!(p.lat() < area.north() || area.north() == 90.0);
+                        prop_assert!(p.lng() < area.east() || area.east() == 180.0);
+                    }
+                }
+            }
         }
     }
 

@@ -2,7 +2,9 @@
 
 mod code;
 mod data;
+mod fences;
 mod index;
+mod quadtree;
 
 use super::Area;
 
@@ -11,5 +13,7 @@ pub(super) fn area() -> Area {
     let mut area = Area::new("geo", PEERS);
     code::entries(&mut area);
     index::entries(&mut area);
+    fences::entries(&mut area);
+    quadtree::entries(&mut area);
     area
 }

@@ -1,6 +1,7 @@
 //! An index of places that do not move: the nearest, all within a radius, a box or a region.
 
 mod near;
+mod region;
 mod search;
 mod tree;
 mod view;
@@ -16,6 +17,7 @@ use crate::math;
 use crate::sphere::Sphere;
 
 pub use near::{Hit, Near, NearestFirst};
+pub use region::InRegion;
 pub(crate) use tree::Tree;
 use tree::{GROUP, MAX_LEVELS, Node};
 pub use view::View;

@@ -90,6 +90,14 @@ impl<'a> View<'a> {
         self.len() == 0
     }
 
+    pub(super) fn tree(&self) -> Tree<&'a [u8]> {
+        self.tree
+    }
+
+    pub(super) fn items(&self) -> Ids<'a> {
+        self.items
+    }
+
     /// Asks what is near `center`.
     pub fn near(&self, center: LatLng) -> Near<'a, Ids<'a>> {
         Near::new(self.tree, self.items, center)

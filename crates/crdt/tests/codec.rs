@@ -195,6 +195,28 @@ proptest! {
     }
 }
 
+/// One state has one encoding: a key that is there twice, or before a lesser one, is refused.
+#[test]
+fn keys_out_of_order_or_twice_are_an_error() {
+    let map = |keys: &[u64]| {
+        let mut map = LwwMap::<u64, u64>::new();
+        for &key in keys {
+            map.insert(Timestamp::new(5, 0, A), key, 1);
+        }
+        map.encode()
+    };
+    let (one, two) = (map(&[3]), map(&[3, 4]));
+    let row = &one[3..one.len() - 4];
+    let read = |first: &[u8], second: &[u8]| {
+        LwwMap::<u64, u64>::decode(&seal([&two[..3], first, second, &[0; 4]].concat()))
+    };
+    assert!(read(row, row).is_err());
+    let rows = &two[3..two.len() - 4];
+    let (first, second) = rows.split_at(row.len());
+    assert!(read(second, first).is_err());
+    assert_eq!(read(first, second).map(|map| map.len()), Ok(2));
+}
+
 #[test]
 fn limits_are_kept_and_named() {
     let big = VersionVector::from_iter((0..100).map(|i| (ReplicaId(i), 1)));

@@ -17,6 +17,9 @@ use common::id;
 use core::time::Duration;
 use proptest::prelude::*;
 
+/// The digest of 2,000 symbols of a thousand keys.
+const PLACES: u64 = 454_489_526_456_620_414;
+
 /// A seeded stream of numbers below a bound.
 struct Dice(u64);
 
@@ -301,6 +304,35 @@ fn riblt_needs_at_most_one_and_a_half_symbols_a_difference() {
         let mean = all as f64 / 8.0 / differences as f64;
         assert!(mean <= most, "{differences} differences: {mean} symbols each");
     }
+}
+
+/// Both sides must put a key into the same symbols, today and after every change of this code.
+#[test]
+fn the_places_of_a_key_are_fixed_for_ever() {
+    use archstone_core::hash::hash;
+    let symbols = archstone_crdt::sync::RibltEncoder::new(1..=1_000, 7).next_symbols(2_000);
+    let words = symbols.iter().flat_map(|s| [s.sum, s.check, s.count as u64]);
+    let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+    assert_eq!(hash(&bytes, 0), PLACES);
+}
+
+/// A forged stream in which one key comes again and again is cut off.
+#[test]
+fn a_key_that_never_ends_is_an_error() {
+    use archstone_crdt::sync::{CodedSymbol, RibltDecoder, SyncError};
+    let salt = 3;
+    let forged = CodedSymbol { sum: 9, check: archstone_core::hash::hash_u64(9, salt), count: 1 };
+    let mut decoder = RibltDecoder::new(&Keys::new([], salt));
+    let error = decoder.take(&[forged; 100]).unwrap_err();
+    assert_eq!(error, SyncError::Limit { what: "keys", limit: 100 });
+}
+
+#[test]
+fn a_hint_lives_as_long_as_was_said_and_no_longer() {
+    let mut queue = HintQueue::new(5, Duration::from_secs(50));
+    queue.hold(id(0), 'a', Time::from_secs(10));
+    assert_eq!(queue.expire(Time::from_nanos(59_999_999_999)), 0);
+    assert_eq!((queue.expire(Time::from_secs(60)), queue.expired()), (1, 1));
 }
 
 #[test]

@@ -19,7 +19,7 @@
 //! | a distance up to 100 km, to 2e-7 | [`Local`] |
 //! | a code for a place | [`Geohash`], [`CellId`] (S2), [`redis::Score`] |
 //! | places near here | [`PlaceIndex`]; as bytes, [`View`] |
-//! | moving objects near here | [`LiveIndex`] |
+//! | moving objects near here | [`LiveIndex`]; many threads, [`SharedIndex`] |
 //! | is it inside | [`Circle`], [`Polygon`], [`Corridor`]; many at once, [`PolygonMap`] |
 //! | an area as ranges of codes | [`Coverer`] |
 //! | a path as text | [`polyline`] |
@@ -52,6 +52,7 @@ mod polygon;
 pub mod polyline;
 pub mod redis;
 mod region;
+mod shared;
 mod sphere;
 mod vector;
 mod vincenty;
@@ -75,6 +76,7 @@ pub use region::{
     Circle, Corridor, CorridorError, Polygon, PolygonError, PolygonErrorKind, Region, Relation,
     Shape,
 };
+pub use shared::SharedIndex;
 pub use sphere::Sphere;
 pub use vincenty::{VincentyError, vincenty};
 pub use wgs84::{Direct, GeodesicLine, Inverse, Wgs84};

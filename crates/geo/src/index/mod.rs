@@ -16,8 +16,9 @@ use crate::math;
 use crate::sphere::Sphere;
 
 pub use near::{Hit, Near, NearestFirst};
-pub(crate) use tree::Tree;
+pub(crate) use search::{Best, Candidate, FEW, Few, Many, limits};
 use tree::{GROUP, MAX_LEVELS, Node};
+pub(crate) use tree::{LEAF, Tree};
 pub use view::View;
 
 /// Places by position, built once, to ask what is near.

@@ -337,6 +337,33 @@ impl Tree<&[u8]> {
         }
     }
 
+    /// The smallest part that holds all within `limit` of `q`: a leaf, or some boxes of a group.
+    /// Down the cuts, as long as all of it is on one side.
+    #[inline(always)]
+    fn holding(&self, q: Cube, limit: f32) -> (Node, u32) {
+        let reach = root(limit) * (1.0 + ROUNDING);
+        let (axes, mut first) = ([q[0], q[1], q[2], 0], 0);
+        let mut bit = self.layout.leaves.next_power_of_two().trailing_zeros() as usize;
+        while bit > 0 {
+            let middle = first + (1 << (bit - 1));
+            if middle < self.layout.leaves {
+                let (axis, cut) = self.cut_before(middle);
+                let x = axes[axis & 3];
+                // The cut was rounded down by up to 3.
+                if x.abs_diff(cut) as f32 * (1.0 - ROUNDING) - 4.0 <= reach {
+                    break;
+                }
+                first = if x >= cut { middle } else { first };
+            }
+            bit -= 1;
+        }
+        let Some(rest) = bit.checked_sub(1) else { return (Node::Leaf(first), u32::MAX) };
+        let level = rest / 4;
+        let width = 1 << (bit - 4 * level);
+        let boxes = ((1_u32 << width) - 1) << ((first >> (4 * level)) % GROUP);
+        (Node::Group { level, group: first >> (4 * (level + 1)) }, boxes)
+    }
+
     /// Calls `inside` with ranges of points that are surely nearer than `limits.0`, and `between`
     /// with points that may be on either side of the limit.
     pub(crate) fn within(
@@ -347,10 +374,13 @@ impl Tree<&[u8]> {
         mut between: impl FnMut(usize) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let (sure, maybe) = limits;
-        let Some(root) = self.root() else { return ControlFlow::Continue(()) };
+        if self.layout.leaves == 0 {
+            return ControlFlow::Continue(());
+        }
+        let (start, mut only) = self.holding(q, maybe);
         // A level leaves at most its group of boxes.
         let mut stack = [0_u32; GROUP * MAX_LEVELS];
-        stack[0] = root.code();
+        stack[0] = start.code();
         let mut waiting = 1;
         while waiting > 0 {
             waiting -= 1;
@@ -358,7 +388,9 @@ impl Tree<&[u8]> {
                 Node::Group { level, group } => {
                     let (block, len) = self.group(level, group);
                     let least = Self::least(block, q);
-                    for i in bits(mask(&least, maybe) & ((1 << len) - 1)) {
+                    let there = mask(&least, maybe) & ((1 << len) - 1) & only;
+                    only = u32::MAX;
+                    for i in bits(there) {
                         let child = Self::child(level, group, i);
                         if sure > least[i] && Self::most(block, i, q) <= sure {
                             inside(self.points(child))?;

@@ -31,6 +31,7 @@
 //! cosines are the crate's own.
 #![no_std]
 #![deny(missing_docs)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 #[cfg(any(feature = "std", test))]

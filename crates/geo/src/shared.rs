@@ -53,8 +53,11 @@ const SHARDS: usize = 4;
 pub struct SharedIndex<K, S = ahash::RandomState> {
     hasher: S,
     /// A power of two of them.
-    shards: Box<[CachePadded<Lock<LiveIndex<K, S>>>]>,
+    shards: Box<[Shard<K, S>]>,
 }
+
+/// On lines of its own.
+type Shard<K, S> = CachePadded<Lock<LiveIndex<K, S>>>;
 
 #[cfg(feature = "std")]
 impl<K: Hash + Eq> SharedIndex<K> {

@@ -90,7 +90,7 @@ fn one_that_is_renewed_in_time_is_not_expired() {
         let expired = index.expire(Time::from_secs(1));
         let renewed = renewer.join().unwrap();
         // Expired first: the renewal put it in anew. Otherwise it found it there.
-        assert_eq!((expired == 1), renewed.is_none());
+        assert_eq!(expired == 1, renewed.is_none());
         assert_eq!(index.len(), 1);
     });
 }

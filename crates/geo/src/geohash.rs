@@ -9,6 +9,17 @@ use crate::coord::LatLng;
 
 const ALPHABET: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
 
+/// The text of ten bits, which are two characters: a look-up and a store of both.
+static PAIRS: [[u8; 2]; 1024] = {
+    let mut pairs = [[0; 2]; 1024];
+    let mut i = 0;
+    while i < 1024 {
+        pairs[i] = [ALPHABET[i / 32], ALPHABET[i % 32]];
+        i += 1;
+    }
+    pairs
+};
+
 /// The value of a character, 255 if it is none.
 const VALUES: [u8; 256] = {
     let mut values = [255; 256];
@@ -157,19 +168,21 @@ impl Geohash {
     /// Its text, written into `buffer`.
     #[inline]
     pub fn as_str(self, buffer: &mut [u8; 12]) -> &str {
-        for (i, byte) in buffer.iter_mut().enumerate() {
-            *byte = ALPHABET[(self.bits >> (59 - 5 * i)) as usize & 31];
+        for (i, pair) in buffer.chunks_exact_mut(2).enumerate() {
+            pair.copy_from_slice(&PAIRS[(self.bits >> (54 - 10 * i)) as usize & 1023]);
         }
-        // The alphabet is ASCII, so the check never fails; it is 2 ns for 12 bytes.
-        core::str::from_utf8(&buffer[..usize::from(self.len)]).unwrap_or_default()
+        let text = &buffer[..usize::from(self.len).min(12)];
+        // SAFETY: every byte of `buffer` was just taken from `ALPHABET`, which is ASCII.
+        #[expect(unsafe_code, reason = "the check takes as long as the text")]
+        unsafe {
+            core::str::from_utf8_unchecked(text)
+        }
     }
 
     /// The south-west corner and the size of the cell. O(1), exact.
     #[inline]
     fn corner(self) -> (f64, f64, f64, f64) {
-        let (lng_bits, lat_bits) = halves(self.len);
-        let height = 180.0 / (1_u64 << lat_bits) as f64;
-        let width = 360.0 / (1_u64 << lng_bits) as f64;
+        let (height, width) = SIZES[usize::from(self.len) & 15];
         let south = f64::from(compact(self.bits)) * (180.0 / TWO_32) - 90.0;
         let west = f64::from(compact(self.bits >> 1)) * (360.0 / TWO_32) - 180.0;
         (south, west, height, width)
@@ -301,6 +314,19 @@ impl Neighbors {
     }
 }
 
+/// Height and width of the cells of a length, in degrees, exact.
+static SIZES: [(f64, f64); 16] = {
+    let mut sizes = [(180.0, 360.0); 16];
+    let mut len = 1;
+    while len <= 12 {
+        let (lng_bits, lat_bits) = halves(len);
+        let height = 180.0 / (1_u64 << lat_bits) as f64;
+        sizes[len as usize] = (height, 360.0 / (1_u64 << lng_bits) as f64);
+        len += 1;
+    }
+    sizes
+};
+
 const TWO_32: f64 = 4_294_967_296.0;
 const EVEN: u64 = 0x5555_5555_5555_5555;
 
@@ -309,19 +335,26 @@ const EVEN: u64 = 0x5555_5555_5555_5555;
 #[must_use]
 #[inline]
 pub const fn encode_u64(at: LatLng) -> u64 {
-    let lat = index(at.lat(), 90.0, 180.0);
-    let lng = index(at.lng(), 180.0, 360.0);
+    let lat = index(at.lat(), 90.0);
+    let lng = index(at.lng(), 180.0);
     spread(lng) << 1 | spread(lat)
 }
 
-/// The cell of 2^-32 of `range` that `x` is in; the last one has its upper end.
-#[inline]
-const fn index(x: f64, half: f64, range: f64) -> u32 {
-    // The sum or the quotient may round up to the next cell; a cell's lower edge is exact (38
-    // bits), so the comparison decides. `as` saturates, at the upper end too.
-    let i = ((x + half) / range * TWO_32) as u32;
-    let edge = i as f64 * (range / TWO_32) - half;
-    if edge > x { i - 1 } else { i }
+/// The cell that `x` is in, of 2^32 from `-half` to `half`; the last one has its upper end too.
+///
+/// Without a division, a branch or a conversion, so that both coordinates go in one vector.
+#[inline(always)]
+const fn index(x: f64, half: f64) -> u32 {
+    const SHIFT: f64 = 4_503_599_627_370_496.0; // 2^52: its neighbours are the whole numbers
+    // Cells a degree; for both ranges the quotient happens to round up (by 4e-17 of it). So the
+    // cell to the nearest is never too low, and at most one too high. A cell's lower edge is exact
+    // (38 bits), so the comparison decides.
+    let cells = TWO_32 / (2.0 * half);
+    let shifted = (x + half) * cells + SHIFT;
+    let edge = (shifted - SHIFT) * (2.0 * half / TWO_32) - half;
+    // The mantissa's low half, with one bit more: 2^32 at the upper end.
+    let i = (shifted.to_bits() & 0x1_FFFF_FFFF) - (edge > x) as u64;
+    (i - (i >> 32)) as u32
 }
 
 /// Puts zeros between the bits.
@@ -394,10 +427,22 @@ impl FromStr for Geohash {
             return Err(GeohashError::Length { len: bytes.len() });
         }
         let (mut bits, mut bad) = (0_u64, 0);
-        for &byte in bytes {
+        let mut value = |byte: u8| {
             let value = VALUES[byte as usize];
             bad |= value;
-            bits = bits << 5 | u64::from(value & 31);
+            u64::from(value)
+        };
+        // Eight at once, whose shifts do not wait for each other; then one by one.
+        let rest = if let Some((eight, rest)) = bytes.split_first_chunk::<8>() {
+            for (i, &byte) in eight.iter().enumerate() {
+                bits |= value(byte) << (35 - 5 * i);
+            }
+            rest
+        } else {
+            bytes
+        };
+        for &byte in rest {
+            bits = bits << 5 | value(byte);
         }
         if bad > 31 {
             return Err(bad_character(text));

@@ -19,7 +19,7 @@
 //! | a distance up to 100 km, to 2e-7 | [`Local`] |
 //! | a code for a place | [`Geohash`], [`CellId`] (S2), [`redis::Score`] |
 //! | places near here | [`PlaceIndex`]; as bytes, [`View`] |
-//! | moving objects near here | [`LiveIndex`]; the textbook's way, [`QuadTree`] |
+//! | moving objects near here | [`LiveIndex`]; many threads, [`SharedIndex`]; the textbook's way, [`QuadTree`] |
 //! | is it inside | [`Circle`], [`Polygon`], [`Corridor`]; many at once, [`PolygonMap`] |
 //! | who enters, leaves or crosses which of many areas | [`FenceSet`] |
 //! | an area as ranges of codes | [`Coverer`] |
@@ -32,6 +32,7 @@
 //! cosines are the crate's own.
 #![no_std]
 #![deny(missing_docs)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 #[cfg(any(feature = "std", test))]
@@ -55,6 +56,7 @@ pub mod polyline;
 mod quadtree;
 pub mod redis;
 mod region;
+mod shared;
 mod sphere;
 mod vector;
 mod vincenty;
@@ -80,6 +82,7 @@ pub use region::{
     Circle, Corridor, CorridorError, Polygon, PolygonError, PolygonErrorKind, Region, Relation,
     Shape,
 };
+pub use shared::SharedIndex;
 pub use sphere::Sphere;
 pub use vincenty::{VincentyError, vincenty};
 pub use wgs84::{Direct, GeodesicLine, Inverse, Wgs84};

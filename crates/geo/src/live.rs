@@ -8,7 +8,8 @@ use archstone_core::Time;
 use hashbrown::HashTable;
 
 use crate::coord::{LatLng, Meters};
-use crate::cube::{self, Cube, CubeBox, SLACK};
+use crate::cube::{self, Cube, CubeBox, ROUNDING};
+use crate::index::{Best, Candidate, FEW, Few, Many, limits};
 use crate::metric::Metric;
 use crate::sphere::Sphere;
 
@@ -113,7 +114,11 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
     }
 
     fn find(&self, key: &K) -> Option<u32> {
-        let hash = self.hasher.hash_one(key);
+        self.find_hashed(self.hasher.hash_one(key), key)
+    }
+
+    #[inline]
+    fn find_hashed(&self, hash: u64, key: &K) -> Option<u32> {
         self.table.find(hash, |&slot| self.slots[slot as usize].key.as_ref() == Some(key)).copied()
     }
 
@@ -121,6 +126,10 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
     #[must_use]
     pub fn position(&self, key: &K) -> Option<LatLng> {
         self.find(key).map(|slot| self.slots[slot as usize].at)
+    }
+
+    pub(crate) fn position_hashed(&self, hash: u64, key: &K) -> Option<LatLng> {
+        self.find_hashed(hash, key).map(|slot| self.slots[slot as usize].at)
     }
 
     /// Puts the object at `at`, for good; where it was before.
@@ -137,10 +146,19 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
     /// With more than 2^32 - 2 objects.
     pub fn upsert_until(&mut self, key: K, at: LatLng, ends: Time) -> Option<LatLng> {
         let hash = self.hasher.hash_one(&key);
-        let slots = &self.slots;
-        let found =
-            self.table.find(hash, |&slot| slots[slot as usize].key.as_ref() == Some(&key)).copied();
-        if let Some(slot) = found {
+        self.upsert_hashed(hash, key, at, ends)
+    }
+
+    /// [`upsert_until`](Self::upsert_until) of a key with this hash.
+    #[inline]
+    pub(crate) fn upsert_hashed(
+        &mut self,
+        hash: u64,
+        key: K,
+        at: LatLng,
+        ends: Time,
+    ) -> Option<LatLng> {
+        if let Some(slot) = self.find_hashed(hash, &key) {
             let old = self.slots[slot as usize].at;
             self.move_slot(slot, at);
             self.slots[slot as usize].ends = ends;
@@ -173,8 +191,11 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
 
     /// Takes the object out; where it was.
     pub fn remove(&mut self, key: &K) -> Option<LatLng> {
-        let slot = self.find(key)?;
-        let hash = self.hasher.hash_one(key);
+        self.remove_hashed(self.hasher.hash_one(key), key)
+    }
+
+    pub(crate) fn remove_hashed(&mut self, hash: u64, key: &K) -> Option<LatLng> {
+        let slot = self.find_hashed(hash, key)?;
         if let Ok(entry) = self.table.find_entry(hash, |&other| other == slot) {
             entry.remove();
         }
@@ -340,32 +361,50 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
     /// [`nearest`](Self::nearest) of those whose time is not over at `now`.
     #[must_use]
     pub fn nearest_at(&self, now: Time, center: LatLng, k: usize) -> Vec<(&K, Meters)> {
-        // Max-heap by distance of the best so far.
-        let mut best = alloc::collections::BinaryHeap::with_capacity(k.min(self.len()) + 1);
-        let mut limit = f64::INFINITY;
-        if k > 0 {
-            self.visit(cube::cube(center), &mut limit, &mut |slot, limit| {
-                let found = &self.slots[slot as usize];
-                if found.ends <= now {
-                    return;
-                }
-                best.push((Sphere::EARTH.distance(center, found.at), slot));
-                if best.len() > k {
-                    best.pop();
-                }
-                if best.len() == k {
-                    if let Some((far, _)) = best.peek() {
-                        *limit = cube::chord(far.0 / Sphere::EARTH.radius() * (1.0 + 1e-9)) + SLACK;
-                    }
-                }
-            });
+        self.nearest_under(now, center, k, Meters(f64::INFINITY))
+    }
+
+    /// [`nearest_at`](Self::nearest_at) of those at most `radius` away.
+    pub(crate) fn nearest_under(
+        &self,
+        now: Time,
+        center: LatLng,
+        k: usize,
+        radius: Meters,
+    ) -> Vec<(&K, Meters)> {
+        let limit = square(radius);
+        if k == 0 {
+            return Vec::new();
         }
-        best.into_sorted_vec()
-            .into_iter()
-            .filter_map(|(distance, slot)| {
-                Some((self.slots[slot as usize].key.as_ref()?, distance))
-            })
-            .collect()
+        let mut found: Vec<(Meters, u32)> = Vec::new();
+        let measure = |found: &mut Vec<(Meters, u32)>, candidates: &[Candidate]| {
+            found.extend(candidates.iter().map(|&candidate| {
+                let slot = candidate as u32;
+                (Sphere::EARTH.distance(center, self.slots[slot as usize].at), slot)
+            }));
+        };
+        let (q, mut few) = (cube::cube(center), None);
+        if k <= FEW {
+            let mut best = Few::<FEW>::new(k, limit);
+            self.visit(q, &mut best, now);
+            few = best.into_candidates();
+        }
+        if let Some((few, len)) = few {
+            found.reserve_exact(len);
+            measure(&mut found, &few[..len]);
+        } else {
+            let mut best = Many::new(k.min(self.len().max(1)), limit);
+            self.visit(q, &mut best, now);
+            measure(&mut found, &best.into_candidates());
+        }
+        // All that the grid could not tell apart are among them.
+        found.sort_unstable();
+        found.truncate(k);
+        let near = found.into_iter().filter(|hit| hit.0 <= radius);
+        near.filter_map(|(distance, slot)| {
+            Some((self.slots[slot as usize].key.as_ref()?, distance))
+        })
+        .collect()
     }
 
     /// The objects within `radius` of `center` on the sphere, in no order.
@@ -381,50 +420,56 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
         if radius.0.is_nan() || radius.0 < 0.0 {
             return found;
         }
-        let angle = radius.0 / Sphere::EARTH.radius();
-        let mut limit = if angle >= core::f64::consts::PI {
-            f64::INFINITY
-        } else {
-            cube::chord(angle) * (1.0 + 1e-9) + SLACK
-        };
-        self.visit(cube::cube(center), &mut limit, &mut |slot, _| {
+        let mut all = All { limit: square(radius), found: Vec::new() };
+        self.visit(cube::cube(center), &mut all, now);
+        for slot in all.found {
             let object = &self.slots[slot as usize];
             let distance = Sphere::EARTH.distance(center, object.at);
-            if object.ends > now && distance <= radius {
+            if distance <= radius {
                 found.extend(object.key.as_ref().map(|key| (key, distance)));
             }
-        });
+        }
         found
     }
 
-    /// Every slot within the limit of `q`, in steps, which may fall meanwhile; near sides first.
-    fn visit(&self, q: Cube, limit: &mut f64, each: &mut impl FnMut(u32, &mut f64)) {
-        let mut stack = alloc::vec![(0_u32, [0.0_f64; 3])];
-        while let Some((node, off)) = stack.pop() {
-            if off[0] * off[0] + off[1] * off[1] + off[2] * off[2] > *limit * *limit {
+    /// Offers every slot within the limit of `q` whose time is not over; near sides first.
+    #[inline]
+    fn visit(&self, q: Cube, best: &mut impl Best, now: Time) {
+        let mut stack = Vec::with_capacity(32);
+        stack.push((0_u32, 0.0_f32, [0.0_f32; 3]));
+        while let Some((mut node, least, off)) = stack.pop() {
+            if least > best.limit() {
                 continue;
             }
-            match &self.nodes[node as usize] {
-                Node::Cut { axis, at, sides, .. } => {
-                    let axis = usize::from(*axis);
-                    let d = f64::from(q[axis]) - f64::from(*at);
-                    let near = usize::from(d >= 0.0);
-                    let mut far = off;
-                    far[axis] = far[axis].max(if d >= 0.0 { d } else { -d });
-                    stack.push((sides[1 - near], far));
-                    stack.push((sides[near], off));
-                }
-                Node::Bucket { points, .. } => {
-                    for &(at, slot) in points {
-                        // The square in `f32` is right to 1e-6; what it lets by is measured.
-                        let square = f64::from(cube::squared(at, q)) * (1.0 - 1e-6);
-                        if square <= *limit * *limit {
-                            each(slot, limit);
+            // Down the near sides; the far ones wait.
+            let points = loop {
+                match &self.nodes[node as usize] {
+                    Node::Cut { axis, at, sides, .. } => {
+                        let axis = usize::from(*axis) % 3;
+                        let above = q[axis] >= *at;
+                        let mut far = off;
+                        far[axis] = far[axis].max(q[axis].abs_diff(*at) as f32);
+                        let square = far[0] * far[0] + far[1] * far[1] + far[2] * far[2];
+                        let square = square * (1.0 - ROUNDING);
+                        if square <= best.limit() {
+                            stack.push((sides[usize::from(!above)], square, far));
                         }
+                        node = sides[usize::from(above)];
                     }
+                    Node::Bucket { points, .. } => break points,
+                }
+            };
+            for &(at, slot) in points {
+                let square = cube::squared(at, q);
+                if square <= best.limit() && self.slots[slot as usize].ends > now {
+                    best.offer(square, slot);
                 }
             }
         }
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.slots.iter().filter_map(|slot| slot.key.as_ref())
     }
 
     /// Checks every link; for tests. O(n).
@@ -456,6 +501,35 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
         assert_eq!(seen, self.len());
         assert_eq!(self.slots.len() - self.free.len(), self.len());
     }
+}
+
+/// The square on the grid up to which a point may be within `radius`.
+fn square(radius: Meters) -> f32 {
+    let angle = radius.0 / Sphere::EARTH.radius();
+    // Past half a turn is everything. A hair outside, for the rounding of the metric itself.
+    if angle >= core::f64::consts::PI {
+        f32::INFINITY
+    } else {
+        limits(0.0, cube::chord(angle) * (1.0 + 1e-9)).1
+    }
+}
+
+/// All within a limit, in no order.
+struct All {
+    limit: f32,
+    found: Vec<u32>,
+}
+
+impl Best for All {
+    fn limit(&self) -> f32 {
+        self.limit
+    }
+
+    fn offer(&mut self, _: f32, slot: u32) {
+        self.found.push(slot);
+    }
+
+    fn foresee(&mut self, _: &[f32; crate::index::LEAF]) {}
 }
 
 impl<K, S> fmt::Debug for LiveIndex<K, S> {

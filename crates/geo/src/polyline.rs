@@ -1,6 +1,7 @@
 //! The encoded polyline format (Google): a path as text, 5, 6 or 7 decimals.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::iter::FusedIterator;
 
@@ -45,16 +46,21 @@ impl Precision {
 #[must_use]
 pub fn encode(path: impl IntoIterator<Item = LatLng>, precision: Precision) -> String {
     let path = path.into_iter();
-    let mut out = String::with_capacity(6 * path.size_hint().0);
+    let mut out = Vec::with_capacity(12 * path.size_hint().0.min(1 << 20) + 16);
     let (mut lat, mut lng) = (0, 0);
     for p in path {
         // At most 1.8e9 steps, so a difference fits.
         let (next_lat, next_lng) = (steps(p.lat(), precision), steps(p.lng(), precision));
-        put(&mut out, next_lat - lat);
-        put(&mut out, next_lng - lng);
+        // Eight characters each, of which those that count stay: no loop over them.
+        for value in [next_lat - lat, next_lng - lng] {
+            let (characters, len) = text(value);
+            let end = out.len() + len;
+            out.extend_from_slice(&characters);
+            out.truncate(end);
+        }
         (lat, lng) = (next_lat, next_lng);
     }
-    out
+    String::from_utf8(out).unwrap_or_default() // all are from 63 to 126
 }
 
 #[inline]
@@ -65,14 +71,41 @@ fn steps(degrees: f64, precision: Precision) -> i64 {
     if x < 0.0 { -whole } else { whole }
 }
 
-#[inline]
-fn put(out: &mut String, value: i64) {
-    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-    while rest >= 32 {
-        out.push(char::from(((rest & 31) | 32) as u8 + 63));
-        rest >>= 5;
+/// Every byte of a word.
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The characters of a difference of at most 34 bits, and how many count: 1 to 7.
+#[inline(always)]
+fn text(value: i64) -> ([u8; 8], usize) {
+    let bits = ((value << 1) ^ (value >> 63)) as u64;
+    let len = ((68 - (bits | 1).leading_zeros()) / 5).min(7);
+    // Five bits to a byte: halves, quarters, eighths.
+    let x = (bits & 0xF_FFFF) | (bits >> 20) << 32;
+    let x = (x & 0x0000_03FF_0000_03FF) | (x & 0x000F_FC00_000F_FC00) << 6;
+    let x = (x & 0x001F_001F_001F_001F) | (x & 0x03E0_03E0_03E0_03E0) << 3;
+    let more = (ONES * 32) & !(u64::MAX << (8 * (len - 1)));
+    ((x + ONES * 63 + more).to_le_bytes(), len as usize)
+}
+
+/// The difference at the beginning of eight bytes and its characters, if it is a good one of at
+/// most seven: what else there may be is for [`Decoder::value`] to name.
+#[inline(always)]
+fn difference(bytes: [u8; 8]) -> Option<(i64, usize)> {
+    let word = u64::from_le_bytes(bytes);
+    const TOP: u64 = ONES * 128;
+    // The highest bit of each byte, up to the first that is wrong: the last of a difference is
+    // below 95, none is below 63 or above 126.
+    let last = !word.wrapping_add(ONES * 33) & TOP;
+    let used = last ^ last.wrapping_sub(1);
+    let wrong = (word | !word.wrapping_add(ONES * 65) | word.wrapping_add(ONES)) & TOP;
+    if last == 0 || used > u64::MAX >> 8 || wrong & used != 0 {
+        return None;
     }
-    out.push(char::from(rest as u8 + 63));
+    let x = word.wrapping_sub(ONES * 63) & (ONES * 31) & used;
+    let x = (x & 0x001F_001F_001F_001F) | (x & 0x1F00_1F00_1F00_1F00) >> 3;
+    let x = (x & 0x0000_03FF_0000_03FF) | (x & 0x03FF_0000_03FF_0000) >> 6;
+    let x = (x & 0xF_FFFF) | (x >> 32) << 20;
+    Some(((x >> 1) as i64 ^ -((x & 1) as i64), (last.trailing_zeros() / 8) as usize + 1))
 }
 
 /// The positions of a text, one after the other; it ends with the first error.
@@ -100,6 +133,17 @@ pub struct Decoder<'a> {
 impl Decoder<'_> {
     #[inline]
     fn value(&mut self) -> Result<i64, PolylineError> {
+        if let Some((&eight, _)) = self.bytes[self.at..].split_first_chunk::<8>() {
+            if let Some((value, len)) = difference(eight) {
+                self.at += len;
+                return Ok(value);
+            }
+        }
+        self.slow_value()
+    }
+
+    /// Character by character: at the end, and to say what is wrong.
+    fn slow_value(&mut self) -> Result<i64, PolylineError> {
         let start = self.at;
         let (mut value, mut shift) = (0_u64, 0);
         loop {
@@ -126,6 +170,7 @@ impl Decoder<'_> {
         }
     }
 
+    #[inline]
     fn position(&mut self) -> Result<LatLng, PolylineError> {
         let start = self.at;
         self.lat += self.value()?;

@@ -18,8 +18,9 @@ use crate::sphere::Sphere;
 
 pub use near::{Hit, Near, NearestFirst};
 pub use region::InRegion;
-pub(crate) use tree::Tree;
+pub(crate) use search::{Best, Candidate, FEW, Few, Many, limits};
 use tree::{GROUP, MAX_LEVELS, Node};
+pub(crate) use tree::{LEAF, Tree};
 pub use view::View;
 
 /// Places by position, built once, to ask what is near.

@@ -8,7 +8,7 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::ops::ControlFlow;
 
-use super::search::{Candidate, Nearest, limits, square_of, widen};
+use super::search::{Best, Candidate, FEW, Few, Many, limits, square_of, widen};
 use super::tree::{LEAF, Node, Tree};
 use super::{DEFAULT, Items};
 use crate::coord::{LatLng, Meters};
@@ -250,6 +250,9 @@ impl<'a, I: Items, M: Metric + Copy, F: Filter<I::Item>> Near<'a, I, M, F> {
             let found = self.measured();
             return found.into_iter().map(|(_, at)| self.hit(at as usize)).collect();
         }
+        if let Some((few, len)) = self.few::<FEW>() {
+            return few[..len].iter().map(|&few| self.hit(few as u32 as usize)).collect();
+        }
         let order = self.nearest_in_order();
         order.into_iter().map(|candidate| self.hit(candidate as u32 as usize)).collect()
     }
@@ -261,8 +264,31 @@ impl<'a, I: Items, M: Metric + Copy, F: Filter<I::Item>> Near<'a, I, M, F> {
         if self.radii_differ() {
             return self.collect().pop();
         }
-        let order = self.nearest_in_order();
-        order.first().map(|&candidate| self.hit(candidate as u32 as usize))
+        let first = match self.few::<4>() {
+            Some((few, len)) => few[..len].first().copied(),
+            None => self.nearest_in_order().first().copied(),
+        };
+        first.map(|candidate| self.hit(candidate as u32 as usize))
+    }
+
+    /// The nearest in the order of the metric, if they are few and easily told apart.
+    #[inline]
+    fn few<const W: usize>(&mut self) -> Option<([Candidate; W], usize)> {
+        if self.limit == 0 || self.limit > W {
+            return None;
+        }
+        let (sure, maybe) = self.limits(self.within.0)?;
+        let mut nearest = Few::<W>::new(self.limit, maybe);
+        self.search(&mut nearest);
+        let (few, len) = nearest.into_candidates()?;
+        // One past those asked for has to be farther, too. Without a branch until the end.
+        let mut doubt = false;
+        for i in 1..W {
+            let close = square_of(few[i]) <= widen(square_of(few[i - 1]));
+            doubt |= close & (i < len);
+        }
+        doubt |= len > 0 && square_of(few[(len - 1) % W]) > sure && self.within.0 < f64::INFINITY;
+        (!doubt).then_some((few, len.min(self.limit)))
     }
 
     /// Whether the order by the metric is not that by the angle.
@@ -322,15 +348,23 @@ impl<'a, I: Items, M: Metric + Copy, F: Filter<I::Item>> Near<'a, I, M, F> {
     /// All that may be among the nearest, in the order of the grid.
     fn candidates(&mut self) -> Vec<Candidate> {
         let Some((_, maybe)) = self.limits(self.within.0) else { return Vec::new() };
+        if self.limit == 0 {
+            return Vec::new();
+        }
+        let mut nearest = Many::new(self.limit, maybe);
+        self.search(&mut nearest);
+        nearest.into_candidates()
+    }
+
+    #[inline(always)]
+    fn search(&mut self, best: &mut impl Best) {
         let (q, tree, items) = (cube::cube(self.center), self.tree, self.items);
-        let mut nearest = Nearest::new(self.limit, maybe);
         let filter = &mut self.filter;
         if F::ALL {
-            tree.nearest::<true>(q, &mut nearest, |_| true);
+            tree.nearest::<true>(q, best, |_| true);
         } else {
-            tree.nearest::<false>(q, &mut nearest, |at| filter.takes(items.item(at)));
+            tree.nearest::<false>(q, best, |at| filter.takes(items.item(at)));
         }
-        nearest.into_candidates()
     }
 
     /// The nearest in the order of the metric. The grid decides where it can; neighbours in its order

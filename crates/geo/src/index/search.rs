@@ -21,88 +21,158 @@ pub(crate) fn square_of(candidate: Candidate) -> f32 {
     f32::from_bits((candidate >> 32) as u32)
 }
 
-/// What has been found so far: all that could still be among the `k` nearest.
-pub(crate) struct Nearest {
-    k: usize,
-    /// Nothing past this can be among them: the k-th smallest square and the slack.
-    limit: f32,
-    /// The `k` smallest squares in order, if `k` is small; else empty.
-    best: [f32; SMALL],
-    found: Vec<Candidate>,
+/// What has been found so far, and how far anything better may be.
+pub(crate) trait Best {
+    /// Nothing past this square can be among the nearest.
+    fn limit(&self) -> f32;
+    /// A point within the limit.
+    fn offer(&mut self, square: f32, point: u32);
+    /// The squares of a whole leaf, of which all count, before any of them is offered.
+    fn foresee(&mut self, squares: &[f32; LEAF]);
 }
 
-/// Up to this many, the limit is kept exact with every point found.
-const SMALL: usize = 16;
+/// Up to this many, the nearest are kept in order, with every point found.
+pub(crate) const FEW: usize = 16;
 
-impl Nearest {
+/// The nearest `W` in order, of which `k` are asked for; `k <= W`.
+///
+/// No branch depends on where a point comes to stand: a wrongly predicted one costs more than
+/// moving all of them. Candidates are taken as doubles, whose minimum and maximum is one
+/// instruction; positive ones order as their bits do.
+pub(crate) struct Few<const W: usize> {
+    k: usize,
+    limit: f32,
+    best: [f64; W],
+    /// The least that fell out: if it is within the limit, more than `W` may be among the nearest.
+    lost: f64,
+}
+
+impl<const W: usize> Few<W> {
     /// The `k` nearest with a square of at most `limit`.
     pub(crate) fn new(k: usize, limit: f32) -> Self {
-        let room = if k <= SMALL { 8 * SMALL } else { k.saturating_mul(2).min(1 << 16) + 64 };
-        Self { k, limit, best: [f32::INFINITY; SMALL], found: Vec::with_capacity(room) }
+        debug_assert!(0 < k && k <= W);
+        Self { k, limit, best: [f64::INFINITY; W], lost: f64::INFINITY }
+    }
+
+    /// All that may be among the nearest, in the order of the grid; `None` if there were too many.
+    pub(crate) fn into_candidates(self) -> Option<([Candidate; W], usize)> {
+        let all = self.best.map(f64::to_bits);
+        let within = |candidate: Candidate| square_of(candidate) <= self.limit;
+        let count = all.iter().filter(|&&c| c != f64::INFINITY.to_bits() && within(c)).count();
+        let lost = self.lost < f64::INFINITY && within(self.lost.to_bits());
+        (!lost).then_some((all, count))
+    }
+}
+
+impl<const W: usize> Best for Few<W> {
+    #[inline(always)]
+    fn limit(&self) -> f32 {
+        self.limit
     }
 
     #[inline(always)]
     fn offer(&mut self, square: f32, point: u32) {
-        if self.k <= SMALL {
-            if self.found.len() == self.found.capacity() {
-                self.forget();
-            }
-            self.found.push(candidate(square, point));
-            let mut at = self.k - 1;
-            if square < self.best[at & (SMALL - 1)] {
-                while at > 0 && self.best[(at - 1) & (SMALL - 1)] > square {
-                    self.best[at & (SMALL - 1)] = self.best[(at - 1) & (SMALL - 1)];
-                    at -= 1;
+        let new = f64::from_bits(candidate(square, point));
+        let old = self.best;
+        let last = old[W - 1];
+        let out = if last > new { last } else { new };
+        self.lost = if out < self.lost { out } else { self.lost };
+        // Each stays, or takes the one before it, or the new one, whichever is in the middle.
+        let mut before = 0.0;
+        for (best, old) in self.best.iter_mut().zip(old) {
+            let least = if before > new { before } else { new };
+            *best = if old < least { old } else { least };
+            before = old;
+        }
+        let kth = self.best[self.k - 1];
+        let limit = widen(square_of(kth.to_bits()));
+        self.limit = if kth < f64::INFINITY && limit < self.limit { limit } else { self.limit };
+    }
+
+    /// An upper bound of the k-th smallest: four columns are put in order, and a row of them has at
+    /// least four times its number no larger than its largest.
+    #[inline(always)]
+    fn foresee(&mut self, squares: &[f32; LEAF]) {
+        if self.best[self.k - 1] < f64::INFINITY {
+            return;
+        }
+        let mut rows = [[f32::INFINITY; 4]; FEW / 4];
+        for new in squares.chunks_exact(4) {
+            let mut new: [f32; 4] = [new[0], new[1], new[2], new[3]];
+            for row in &mut rows {
+                for (old, new) in row.iter_mut().zip(&mut new) {
+                    let (a, b) = (*old, *new);
+                    *old = if a < b { a } else { b };
+                    *new = if a < b { b } else { a };
                 }
-                self.best[at & (SMALL - 1)] = square;
-                let limit = widen(self.best[self.k - 1]);
-                self.limit = if limit < self.limit { limit } else { self.limit };
             }
+        }
+        // The nearest one alone is known to the digit.
+        let bound = if self.k == 1 {
+            rows[0].into_iter().fold(f32::INFINITY, |a, b| if a < b { a } else { b })
         } else {
-            self.offer_many(square, point);
-        }
+            let row = rows[(self.k - 1) / 4 % rows.len()];
+            row.into_iter().fold(0.0, |a, b| if a > b { a } else { b })
+        };
+        let limit = widen(bound);
+        self.limit = if limit < self.limit { limit } else { self.limit };
+    }
+}
+
+/// The nearest `k`, of which there may be any number: those within the limit, in no order.
+pub(crate) struct Many {
+    k: usize,
+    limit: f32,
+    found: Vec<Candidate>,
+    /// When the limit is looked at again.
+    full: usize,
+}
+
+impl Many {
+    /// The `k` nearest with a square of at most `limit`.
+    pub(crate) fn new(k: usize, limit: f32) -> Self {
+        let room = k.saturating_mul(2).min(1 << 16) + 64;
+        let full = k.saturating_add(k / 4 + 16).min(room);
+        Self { k, limit, found: Vec::with_capacity(room), full }
     }
 
-    #[inline]
-    fn offer_many(&mut self, square: f32, point: u32) {
-        if self.found.len() == self.found.capacity() {
-            self.settle();
-            self.forget();
-            if square > self.limit {
-                return;
-            }
-        }
-        self.found.push(candidate(square, point));
-    }
-
-    /// The limit by what has been found.
+    /// The limit by what has been found; what it has overtaken is dropped.
+    #[cold]
     fn settle(&mut self) {
         if self.found.len() > self.k {
             let (_, kth, _) = self.found.select_nth_unstable(self.k - 1);
             self.limit = self.limit.min(widen(square_of(*kth)));
         }
-    }
-
-    /// Drops what the limit has overtaken; grows only if that was little.
-    #[cold]
-    fn forget(&mut self) {
         let limit = self.limit;
         self.found.retain(|&candidate| square_of(candidate) <= limit);
-        if self.found.len() > self.found.capacity() / 2 + self.k / 2 {
-            self.found.reserve(self.found.capacity());
-        }
+        // So many more before the next time that the work is paid for.
+        self.full = self.found.len() + self.k.min(self.found.len()) / 2 + 32;
     }
 
     /// All that may be among the nearest, in the order of the grid.
     pub(crate) fn into_candidates(mut self) -> Vec<Candidate> {
-        if self.k > SMALL {
-            self.settle();
-        }
-        let limit = self.limit;
-        self.found.retain(|&candidate| square_of(candidate) <= limit);
+        self.settle();
         self.found.sort_unstable();
         self.found
     }
+}
+
+impl Best for Many {
+    #[inline(always)]
+    fn limit(&self) -> f32 {
+        self.limit
+    }
+
+    #[inline(always)]
+    fn offer(&mut self, square: f32, point: u32) {
+        self.found.push(candidate(square, point));
+        if self.found.len() >= self.full {
+            self.settle();
+        }
+    }
+
+    #[inline(always)]
+    fn foresee(&mut self, _: &[f32; LEAF]) {}
 }
 
 /// The square up to which a point may yet be nearer than one at `square`: both are off by the slack.
@@ -141,70 +211,107 @@ fn bits(mut mask: u32) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The far side of a cut: how far it is on each axis, the square of all, and its leaves.
-#[derive(Clone, Copy)]
-struct Side {
-    square: f32,
-    off: [f32; 3],
-    first: u32,
-    span: u32,
+/// 2^27 leaves, and a power of two for each cut on the way down.
+const DEPTH: usize = 32;
+
+/// Boxes of a group on the far side of the cut of `1 << bit` boxes, seen from box `home`.
+#[inline(always)]
+fn far_side(home: usize, bit: usize) -> u32 {
+    let width = 1 << bit;
+    ((1_u32 << width) - 1) << ((home & !(width - 1)) ^ width)
 }
 
-/// At most a far side a level, and 2^27 leaves.
-const DEPTH: usize = 28;
-
 impl Tree<&[u8]> {
-    /// The `k` nearest points that `accept` takes: down to the leaf on the near side of every cut,
-    /// then the far sides, the last first, that are still within the limit (Arya and Mount 1993).
+    /// The nearest points that `accept` takes: down the cuts to the leaf that has the place of `q`,
+    /// then up again, at each level to the boxes beyond those cuts that are within the limit by then
+    /// (Arya and Mount 1993 visit the far sides of a k-d tree so; the boxes are tighter than cuts,
+    /// and sixteen are measured at once).
     #[inline(always)]
     pub(crate) fn nearest<const ALL: bool>(
         &self,
         q: Cube,
-        nearest: &mut Nearest,
+        best: &mut impl Best,
         mut accept: impl FnMut(usize) -> bool,
     ) {
         let leaves = self.layout.leaves;
-        if nearest.k == 0 || leaves == 0 {
+        if leaves == 0 {
             return;
         }
-        let mut stack = [Side { square: 0.0, off: [0.0; 3], first: 0, span: 0 }; DEPTH];
-        let mut side = Side { span: leaves.next_power_of_two() as u32, ..stack[0] };
-        let mut waiting = 0;
-        loop {
-            let (mut first, mut span) = (side.first as usize, side.span as usize);
-            while span > 1 {
-                span /= 2;
-                let middle = first + span;
-                if middle >= leaves {
+        // Lower bounds of the squares to the cuts passed, by the binary logarithm of their sides.
+        let mut cuts = [f32::INFINITY; DEPTH];
+        let (axes, mut home) = ([q[0], q[1], q[2], 0], 0);
+        let mut bit = leaves.next_power_of_two().trailing_zeros() as usize;
+        while bit > 0 {
+            bit -= 1;
+            let middle = home + (1 << bit);
+            if middle >= leaves {
+                continue;
+            }
+            let (axis, cut) = self.cut_before(middle);
+            let x = axes[axis & 3];
+            // The cut was rounded down by up to 3. Opposite ends are 2^31 apart: past an `i32`.
+            let off = x.abs_diff(cut) as f32 - 3.0;
+            let off = if off > 0.0 { off } else { 0.0 };
+            cuts[bit % DEPTH] = off * off * (1.0 - ROUNDING);
+            home = if x >= cut { middle } else { home };
+        }
+        self.scan::<ALL>(home, q, best, &mut accept);
+        for level in 0..self.layout.height {
+            let cuts = &cuts[4 * level % DEPTH..][..4];
+            if cuts.iter().all(|&cut| cut > best.limit()) {
+                continue;
+            }
+            let group = home >> (4 * (level + 1));
+            let (block, len) = self.group(level, group);
+            let least = Self::least(block, q);
+            for (bit, &cut) in cuts.iter().enumerate() {
+                if cut > best.limit() {
                     continue;
                 }
-                let (axis, cut) = self.cut_before(middle);
-                let axis = axis.min(2); // an encoded index has been checked; this spares the bounds
-                let above = q[axis] >= cut;
-                // The cut was rounded down by up to 3. Opposite ends are 2^31 apart: past an `i32`.
-                let off = (q[axis].abs_diff(cut) as f32) - 3.0;
-                let mut far = side.off;
-                far[axis] = if off > far[axis] { off } else { far[axis] };
-                let square =
-                    (far[0] * far[0] + far[1] * far[1] + far[2] * far[2]) * (1.0 - ROUNDING);
-                let other = if above { first } else { middle };
-                first = if above { middle } else { first };
-                if square <= nearest.limit {
-                    stack[waiting] =
-                        Side { square, off: far, first: other as u32, span: span as u32 };
-                    waiting += 1;
+                let far = far_side((home >> (4 * level)) % GROUP, bit);
+                let there = far & ((1 << len) - 1) & mask(&least, best.limit());
+                for i in bits(there) {
+                    if least[i] <= best.limit() {
+                        let child = Self::child(level, group, i);
+                        self.descend::<ALL>(child, q, best, &mut accept);
+                    }
                 }
             }
-            self.scan::<ALL>(first, q, nearest, &mut accept);
-            loop {
-                if waiting == 0 {
-                    return;
+        }
+    }
+
+    /// All leaves below a node that are within the limit.
+    #[inline(always)]
+    fn descend<const ALL: bool>(
+        &self,
+        node: Node,
+        q: Cube,
+        best: &mut impl Best,
+        accept: &mut impl FnMut(usize) -> bool,
+    ) {
+        if let Node::Leaf(leaf) = node {
+            return self.scan::<ALL>(leaf, q, best, accept);
+        }
+        // A level leaves at most its group of boxes.
+        let mut stack = [(0.0_f32, 0_u32); GROUP * MAX_LEVELS];
+        stack[0].1 = node.code();
+        let mut waiting = 1;
+        while waiting > 0 {
+            waiting -= 1;
+            let (least, code) = stack[waiting];
+            if least > best.limit() {
+                continue;
+            }
+            match Node::from_code(code) {
+                Node::Group { level, group } => {
+                    let (block, len) = self.group(level, group);
+                    let least = Self::least(block, q);
+                    for i in bits(mask(&least, best.limit()) & ((1 << len) - 1)) {
+                        stack[waiting] = (least[i], Self::child(level, group, i).code());
+                        waiting += 1;
+                    }
                 }
-                waiting -= 1;
-                side = stack[waiting];
-                if side.square <= nearest.limit {
-                    break;
-                }
+                Node::Leaf(leaf) => self.scan::<ALL>(leaf, q, best, accept),
             }
         }
     }
@@ -214,32 +321,47 @@ impl Tree<&[u8]> {
         &self,
         leaf: usize,
         q: Cube,
-        nearest: &mut Nearest,
+        best: &mut impl Best,
         accept: &mut impl FnMut(usize) -> bool,
     ) {
         let (block, len) = self.leaf(leaf);
         let squares = Self::squares(block, q);
-        if ALL && nearest.k == 1 && len == LEAF {
-            // The nearest of the leaf sets the limit before any is looked at.
-            let mut lanes = [f32::INFINITY; 8];
-            for chunk in squares.chunks_exact(8) {
-                for (lane, square) in lanes.iter_mut().zip(chunk) {
-                    *lane = if square < lane { *square } else { *lane };
-                }
-            }
-            let least = lanes.into_iter().fold(f32::INFINITY, |a, b| if a < b { a } else { b });
-            if least > nearest.limit {
-                return;
-            }
-            let limit = widen(least);
-            nearest.limit = if limit < nearest.limit { limit } else { nearest.limit };
+        if ALL && len == LEAF {
+            best.foresee(&squares);
         }
-        for i in bits(mask(&squares, nearest.limit) & (u32::MAX >> (LEAF - len))) {
+        for i in bits(mask(&squares, best.limit()) & (u32::MAX >> (LEAF - len))) {
             let (square, point) = (squares[i], leaf * LEAF + i);
-            if square <= nearest.limit && accept(point) {
-                nearest.offer(square, point as u32);
+            if square <= best.limit() && accept(point) {
+                best.offer(square, point as u32);
             }
         }
+    }
+
+    /// The smallest part that holds all within `limit` of `q`: a leaf, or some boxes of a group.
+    /// Down the cuts, as long as all of it is on one side.
+    #[inline(always)]
+    fn holding(&self, q: Cube, limit: f32) -> (Node, u32) {
+        let reach = root(limit) * (1.0 + ROUNDING);
+        let (axes, mut first) = ([q[0], q[1], q[2], 0], 0);
+        let mut bit = self.layout.leaves.next_power_of_two().trailing_zeros() as usize;
+        while bit > 0 {
+            let middle = first + (1 << (bit - 1));
+            if middle < self.layout.leaves {
+                let (axis, cut) = self.cut_before(middle);
+                let x = axes[axis & 3];
+                // The cut was rounded down by up to 3.
+                if x.abs_diff(cut) as f32 * (1.0 - ROUNDING) - 4.0 <= reach {
+                    break;
+                }
+                first = if x >= cut { middle } else { first };
+            }
+            bit -= 1;
+        }
+        let Some(rest) = bit.checked_sub(1) else { return (Node::Leaf(first), u32::MAX) };
+        let level = rest / 4;
+        let width = 1 << (bit - 4 * level);
+        let boxes = ((1_u32 << width) - 1) << ((first >> (4 * level)) % GROUP);
+        (Node::Group { level, group: first >> (4 * (level + 1)) }, boxes)
     }
 
     /// Calls `inside` with ranges of points that are surely nearer than `limits.0`, and `between`
@@ -252,10 +374,13 @@ impl Tree<&[u8]> {
         mut between: impl FnMut(usize) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let (sure, maybe) = limits;
-        let Some(root) = self.root() else { return ControlFlow::Continue(()) };
+        if self.layout.leaves == 0 {
+            return ControlFlow::Continue(());
+        }
+        let (start, mut only) = self.holding(q, maybe);
         // A level leaves at most its group of boxes.
         let mut stack = [0_u32; GROUP * MAX_LEVELS];
-        stack[0] = root.code();
+        stack[0] = start.code();
         let mut waiting = 1;
         while waiting > 0 {
             waiting -= 1;
@@ -263,7 +388,9 @@ impl Tree<&[u8]> {
                 Node::Group { level, group } => {
                     let (block, len) = self.group(level, group);
                     let least = Self::least(block, q);
-                    for i in bits(mask(&least, maybe) & ((1 << len) - 1)) {
+                    let there = mask(&least, maybe) & ((1 << len) - 1) & only;
+                    only = u32::MAX;
+                    for i in bits(there) {
                         let child = Self::child(level, group, i);
                         if sure > least[i] && Self::most(block, i, q) <= sure {
                             inside(self.points(child))?;
@@ -299,5 +426,6 @@ pub(crate) fn limits(sure: f64, maybe: f64) -> (f32, f32) {
     (low, (high * high) as f32 * (1.0 + ROUNDING))
 }
 
+const _: () = assert!(GROUP == 16 && LEAF % 4 == 0); // four cuts a level of boxes
 const _: () = assert!(BLOCK == 4 * 3 * LEAF && BLOCK == 4 * 6 * GROUP);
 const _: () = assert!(cube::STEPS == 1_073_741_824.0);

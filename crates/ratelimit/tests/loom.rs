@@ -84,6 +84,46 @@ fn a_state_of_several_words_is_never_read_torn() {
 }
 
 #[test]
+fn two_writers_of_several_words_never_share_a_buffer() {
+    bounded(|| {
+        let limit = Arc::new(Shared::new(SlidingCounter::<1>::new(Quota::per_second(4))));
+        // The state has moved once: its buffer is held and the one it left is free.
+        assert!(limit.check_at(NOW, 1).is_allowed());
+        // Costs that differ, so that the state of the one is not that of the other.
+        let passed = spawn_all(2, {
+            let limit = limit.clone();
+            move |thread| passes(limit.check_at(NOW, 1 + thread as u64))
+        });
+        assert_eq!(passed, 2);
+        assert_eq!(limit.peek_at(NOW, 0).remaining(), 0);
+    });
+}
+
+#[test]
+fn a_reader_whose_buffer_is_written_again_sees_one_whole_state() {
+    let second = std::time::Duration::from_secs(1);
+    bounded(move || {
+        let limit = Arc::new(Shared::new(SlidingCounter::<1>::new(Quota::per_second(4))));
+        assert!(limit.check_at(NOW, 3).is_allowed());
+        let seen = spawn_all(2, {
+            let limit = limit.clone();
+            move |thread| match thread {
+                0 => {
+                    // To the other buffer, and back to the one the reader may be in.
+                    assert!(limit.check_at(NOW + second, 1).is_allowed());
+                    assert!(limit.check_at(NOW + 2 * second, 1).is_allowed());
+                    0
+                }
+                _ => limit.peek_at(NOW + second, 0).remaining(),
+            }
+        });
+        // Three of the window before, then one more, then the clock of the second check. The
+        // instant of the first with the count of the last would be 3.
+        assert!(seen <= 2, "{seen}");
+    });
+}
+
+#[test]
 fn a_refund_beside_a_check_restores_what_was_taken_and_no_more() {
     model(1, || {
         let limit = Arc::new(Shared::new(Gcra::new(Quota::per_second(1).with_burst(2))));

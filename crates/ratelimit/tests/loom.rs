@@ -2,11 +2,12 @@
 //!
 //! `RUSTFLAGS="--cfg archstone_loom" cargo test -p archstone-ratelimit --release --test loom`
 //!
-//! Broken once to see it fail (November 2026): each compare-exchange as a load and a store, each
-//! fence and each ordering of `shared.rs` weaker, one at a time. So without the second look at the
-//! version in `Tunable::run`, `a_change_of_quota_beside_checks_loses_none_of_them` finds a check of
-//! the old rule on a state of the new one; without the release fence of `VersionedCell::fill`,
-//! `a_reader_whose_buffer_is_written_again_sees_one_whole_state` finds half of each.
+//! Broken once to see it fail (November 2026), one at a time: the compare-exchanges of checks and
+//! stripes as a load and a store, the fences of `shared.rs` left out. So without the second look at
+//! the version in `Tunable::run`, `a_change_of_quota_beside_checks_loses_none_of_them` finds a check
+//! of the old rule on a state of the new one; without the release fence of `VersionedCell::fill`,
+//! `a_reader_whose_buffer_is_written_again_sees_one_whole_state` finds half of each. No model sees
+//! the release of the store in `VersionedCell::thaw`.
 #![cfg(archstone_loom)]
 
 use archstone_core::shim::{Arc, model, thread};
@@ -185,6 +186,29 @@ fn a_peek_beside_a_change_of_quota_is_of_one_rule() {
         // Two of the old; of the new three, less the tick that tells its word from the old one.
         // The room of the one by the unit of the other would be 180 or none.
         assert!((2..=3).contains(&seen), "{seen}");
+    });
+}
+
+#[test]
+fn a_check_of_the_old_rule_lands_on_no_same_word_of_the_new_one() {
+    bounded(|| {
+        let limit = Arc::new(Shared::tunable(Gcra::new(Quota::per_second(1).with_burst(1))));
+        // Paid off at NOW: its word is that instant, as is that of a new rule with nothing in use.
+        assert!(limit.check_at(Time::from_secs(8), 1).is_allowed());
+        let next = Quota::per_minute(1).with_burst(2);
+        let passed = spawn_all(2, {
+            let limit = limit.clone();
+            move |thread| match thread {
+                0 => {
+                    limit.set_quota_at(NOW, next, Carry::Used);
+                    0
+                }
+                _ => passes(limit.check_at(NOW, 1)),
+            }
+        });
+        assert_eq!(passed, 1);
+        // A unit of the new rule is a minute, of the old one a second.
+        assert!(limit.peek_at(NOW, 0).reset_after().as_secs() >= 60);
     });
 }
 

@@ -237,13 +237,6 @@ pub enum QuotaError {
         /// The most it may be.
         limit: u64,
     },
-    /// A limit that a lock-free window counter cannot hold for 50 years.
-    LimitTooLarge {
-        /// The limit asked for.
-        limit: u64,
-        /// The most it may be.
-        most: u64,
-    },
     /// A number that does not fit 64 bits.
     NumberTooLarge {
         /// The byte of the text where it starts.
@@ -271,9 +264,6 @@ impl fmt::Display for QuotaError {
             }
             Self::BurstTooLarge { burst, limit } => {
                 write!(f, "a burst of {burst} is over the limit of {limit}")
-            }
-            Self::LimitTooLarge { limit, most } => {
-                write!(f, "a limit of {limit} is over {most}, the most for this window")
             }
             Self::NumberTooLarge { at } => write!(f, "the number at byte {at} is over 64 bits"),
             Self::Syntax { at, expected } => write!(f, "at byte {at}: expected {expected}"),

@@ -400,9 +400,12 @@ fn a_committed_reservation_stays_charged_and_a_dropped_one_does_not() {
 
 #[test]
 fn a_grant_of_another_quota_is_not_given_back_by_its_owner_either() {
-    let mut limit = Local::new(Gcra::new(quota(1, SECOND, 10)));
-    let grant = limit.check_at(Time::ZERO, 5).ok().unwrap();
-    limit.set_quota_at(Time::ZERO, quota(1, 60 * SECOND, 10), Carry::Used);
-    assert_eq!(limit.refund_at(Time::ZERO, &grant, 5), 0);
-    assert_eq!(limit.peek_at(Time::ZERO, 0).remaining(), 5);
+    // A unit of the one is sixty of the other, both ways.
+    for (was, is) in [(1, 60), (60, 1)] {
+        let mut limit = Local::new(Gcra::new(quota(1, was * SECOND, 10)));
+        let grant = limit.check_at(Time::ZERO, 5).ok().unwrap();
+        limit.set_quota_at(Time::ZERO, quota(1, is * SECOND, 10), Carry::Used);
+        assert_eq!(limit.refund_at(Time::ZERO, &grant, 5), 0);
+        assert_eq!(limit.peek_at(Time::ZERO, 0).remaining(), 5);
+    }
 }

@@ -2,10 +2,12 @@
 //!
 //! `RUSTFLAGS="--cfg archstone_loom" cargo test -p archstone-ratelimit --release --test loom`
 //!
-//! Broken once to see it fail (November 2026): without the second look at the version in
-//! `Tunable::run`, `a_change_of_quota_beside_checks_loses_none_of_them` finds a check of the old
-//! rule on a state of the new one. Two threads do not come back to a buffer while another copies
-//! it, so no model here sees the release fence of `VersionedCell::fill`.
+//! Broken once to see it fail (November 2026), one at a time: the compare-exchanges of checks and
+//! stripes as a load and a store, the fences of `shared.rs` left out. So without the second look at
+//! the version in `Tunable::run`, `a_change_of_quota_beside_checks_loses_none_of_them` finds a check
+//! of the old rule on a state of the new one; without the release fence of `VersionedCell::fill`,
+//! `a_reader_whose_buffer_is_written_again_sees_one_whole_state` finds half of each. No model sees
+//! the release of the store in `VersionedCell::thaw`.
 #![cfg(archstone_loom)]
 
 use archstone_core::shim::{Arc, model, thread};
@@ -84,6 +86,46 @@ fn a_state_of_several_words_is_never_read_torn() {
 }
 
 #[test]
+fn two_writers_of_several_words_never_share_a_buffer() {
+    bounded(|| {
+        let limit = Arc::new(Shared::new(SlidingCounter::<1>::new(Quota::per_second(4))));
+        // The state has moved once: its buffer is held and the one it left is free.
+        assert!(limit.check_at(NOW, 1).is_allowed());
+        // Costs that differ, so that the state of the one is not that of the other.
+        let passed = spawn_all(2, {
+            let limit = limit.clone();
+            move |thread| passes(limit.check_at(NOW, 1 + thread as u64))
+        });
+        assert_eq!(passed, 2);
+        assert_eq!(limit.peek_at(NOW, 0).remaining(), 0);
+    });
+}
+
+#[test]
+fn a_reader_whose_buffer_is_written_again_sees_one_whole_state() {
+    let second = std::time::Duration::from_secs(1);
+    bounded(move || {
+        let limit = Arc::new(Shared::new(SlidingCounter::<1>::new(Quota::per_second(4))));
+        assert!(limit.check_at(NOW, 3).is_allowed());
+        let seen = spawn_all(2, {
+            let limit = limit.clone();
+            move |thread| match thread {
+                0 => {
+                    // To the other buffer, and back to the one the reader may be in.
+                    assert!(limit.check_at(NOW + second, 1).is_allowed());
+                    assert!(limit.check_at(NOW + 2 * second, 1).is_allowed());
+                    0
+                }
+                _ => limit.peek_at(NOW + second, 0).remaining(),
+            }
+        });
+        // Three of the window before, then one more, then the clock of the second check. The
+        // instant of the first with the count of the last would be 3.
+        assert!(seen <= 2, "{seen}");
+    });
+}
+
+#[test]
 fn a_refund_beside_a_check_restores_what_was_taken_and_no_more() {
     model(1, || {
         let limit = Arc::new(Shared::new(Gcra::new(Quota::per_second(1).with_burst(2))));
@@ -123,6 +165,50 @@ fn a_change_of_quota_beside_checks_loses_none_of_them() {
         assert_eq!(passed, 1);
         assert_eq!(limit.quota(), next);
         assert_eq!(limit.peek_at(NOW, 0).remaining(), 1);
+    });
+}
+
+#[test]
+fn a_peek_beside_a_change_of_quota_is_of_one_rule() {
+    bounded(|| {
+        let limit = Arc::new(Shared::tunable(Gcra::new(Quota::per_second(1).with_burst(2))));
+        let next = Quota::per_minute(1).with_burst(3);
+        let seen = spawn_all(2, {
+            let limit = limit.clone();
+            move |thread| match thread {
+                0 => {
+                    limit.set_quota_at(NOW, next, Carry::Used);
+                    0
+                }
+                _ => limit.peek_at(NOW, 0).remaining(),
+            }
+        });
+        // Two of the old; of the new three, less the tick that tells its word from the old one.
+        // The room of the one by the unit of the other would be 180 or none.
+        assert!((2..=3).contains(&seen), "{seen}");
+    });
+}
+
+#[test]
+fn a_check_of_the_old_rule_lands_on_no_same_word_of_the_new_one() {
+    bounded(|| {
+        let limit = Arc::new(Shared::tunable(Gcra::new(Quota::per_second(1).with_burst(1))));
+        // Paid off at NOW: its word is that instant, as is that of a new rule with nothing in use.
+        assert!(limit.check_at(Time::from_secs(8), 1).is_allowed());
+        let next = Quota::per_minute(1).with_burst(2);
+        let passed = spawn_all(2, {
+            let limit = limit.clone();
+            move |thread| match thread {
+                0 => {
+                    limit.set_quota_at(NOW, next, Carry::Used);
+                    0
+                }
+                _ => passes(limit.check_at(NOW, 1)),
+            }
+        });
+        assert_eq!(passed, 1);
+        // A unit of the new rule is a minute, of the old one a second.
+        assert!(limit.peek_at(NOW, 0).reset_after().as_secs() >= 60);
     });
 }
 

@@ -174,7 +174,10 @@ proptest! {
     ) {
         // What passed and was not given back must obey the same bound.
         let mut ours = Local::new(Gcra::new(quota(q)));
+        // Beside it the limit that threads share, which counts what it gave back in atomics.
+        let shared = Shared::new(Gcra::new(quota(q)));
         let mut held: Vec<(u64, Grant, u64)> = Vec::new();
+        let mut held_shared: Vec<Grant> = Vec::new();
         for ((now, cost), pick) in walk(q.0, q.1, &steps).into_iter().zip(picks) {
             let at = Time::from_nanos(now);
             if pick % 3 == 0 && !held.is_empty() {
@@ -182,14 +185,21 @@ proptest! {
                 let (_, grant, left) = held[which];
                 let given = ours.refund_at(at, &grant, left);
                 prop_assert!(given <= left);
+                prop_assert_eq!(shared.refund_at(at, &held_shared[which], left), given);
                 held[which].2 = 0;
                 held[which].2 += left - given;
                 // A grant is given back once.
                 if given > 0 {
                     held[which].1 = dead(&ours, at);
+                    held_shared[which] = dead(&ours, at);
                 }
-            } else if let Verdict::Allow(grant) = ours.check_at(at, cost) {
-                held.push((now, grant, cost));
+            } else {
+                let verdict = shared.check_at(at, cost);
+                if let Verdict::Allow(grant) = ours.check_at(at, cost) {
+                    held.push((now, grant, cost));
+                    held_shared.extend(verdict.ok());
+                }
+                prop_assert_eq!(held.len(), held_shared.len());
             }
         }
         let passed: Vec<_> = held.iter().map(|(now, _, left)| (*now, *left)).collect();

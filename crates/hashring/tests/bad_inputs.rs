@@ -143,6 +143,21 @@ fn more_copies_than_racks_or_nodes_and_all_in_one_rack() {
     }
 }
 
+/// More nodes are passed over, for a rack that comes late, than a choice has room for.
+#[test]
+fn forty_nodes_of_one_rack_before_the_only_one_of_another() {
+    let (mut ring, mut topology) = (Ring::with_points(4).unwrap(), Topology::new());
+    for i in 0..41_u16 {
+        let node = ring.add(id(i.into()), Weight::ONE).unwrap();
+        topology.put(node, Place { zone: 0, rack: u16::from(i == 40) });
+    }
+    let spread = Spread::new(&[(0, 16)]).unwrap();
+    for key in (0..500_u64).map(|i| i.hashed(0)) {
+        let chosen = ring.spread(key, &topology, &spread);
+        assert!(chosen.len() == 16 && chosen.contains(&NodeIx(40)));
+    }
+}
+
 /// Nodes come and go a thousand times; then all go, and what is left is what was there at first.
 #[test]
 fn a_storm_of_joins_and_leaves_leaves_nothing_behind() {

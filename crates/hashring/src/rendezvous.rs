@@ -49,7 +49,7 @@ fn score(key: u64, id: u64) -> u64 {
 /// Time until a node of that weight would come in a race of exponential clocks; the least wins.
 #[inline(always)]
 fn race(key: u64, id: u64, inverse_weight: f64) -> f64 {
-    // 53 bits in (0, 1): never 0, so the logarithm is finite.
+    // 53 bits in (0, 1]: never 0, so the logarithm is finite.
     let uniform = ((score(key, id) >> 11) as f64 + 0.5) * (1.0 / (1_u64 << 53) as f64);
     -libm::log(uniform) * inverse_weight
 }
@@ -77,7 +77,10 @@ impl WeightedRendezvous {
 
     fn rescan(&mut self) {
         let scan = self.members.iter();
-        let scan = scan.map(|(node, member)| (member.id.0, node, 1.0 / member.weight.get()));
+        // Of the least weights the reciprocal is infinite, and infinity times the logarithm of 1 no
+        // number.
+        let inverse = |weight: Weight| (1.0 / weight.get()).min(f64::MAX);
+        let scan = scan.map(|(node, member)| (member.id.0, node, inverse(member.weight)));
         self.scan.clear();
         self.scan.extend(scan);
     }

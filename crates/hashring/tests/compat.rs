@@ -155,6 +155,10 @@ fn envoy_agrees_in_ring_and_maglev() {
         let ring = envoy::Ring::new(&hosts, 1_024, 8 << 20).unwrap();
         assert_eq!(ring.len(), if suffix == "eq8" { 1_024 } else { 1_035 });
         column(&rows, &format!("ring_{suffix}"), |key| index(ring.locate(key)));
+        // A key that hashes to a point's very place belongs to it.
+        for (i, name) in (0_u32..).zip(&names) {
+            assert_eq!(ring.locate(format!("{name}_0").as_bytes()), Some(NodeIx(i)));
+        }
         let table = envoy::Maglev::new(&hosts, 65_537).unwrap();
         column(&rows, &format!("maglev_{suffix}"), |key| index(table.locate(key)));
     };
@@ -252,6 +256,24 @@ fn empty_and_absurd_configurations_are_answers_not_panics() {
     let names = [("a", u32::MAX), ("b", 1)];
     let ring = Twemproxy::ketama(twemproxy::Hash::Md5, names).unwrap();
     assert_eq!(ring.locate(b"k"), Some(NodeIx(0)));
+}
+
+/// The vectors have eight servers, which do not see the highest bit.
+#[test]
+fn twemproxy_cuts_its_crc_to_fifteen_bits() {
+    let even = std::iter::repeat_n(1, 1 << 16);
+    let pool = Twemproxy::modula(twemproxy::Hash::Crc32, even).unwrap();
+    let nodes = (0..1_000_u32).filter_map(|i| pool.locate(&i.to_le_bytes())).map(|node| node.0);
+    let greatest = nodes.max().unwrap();
+    assert!((1 << 14..1 << 15).contains(&greatest), "{greatest}");
+}
+
+#[test]
+fn a_token_belongs_to_the_node_that_has_it() {
+    let ring = cassandra::TokenRing::new([(5, NodeIx(2)), (-7, NodeIx(0)), (0, NodeIx(1))]);
+    for (token, node) in [(-7, 0), (-6, 1), (0, 1), (1, 2), (5, 2), (6, 0), (i64::MIN, 0)] {
+        assert_eq!(ring.walk(token).next(), Some(NodeIx(node)), "{token}");
+    }
 }
 
 /// Guava's own answers are in `golden.rs`; here the name.

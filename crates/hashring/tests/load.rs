@@ -222,6 +222,14 @@ fn counts_are_right_within_requests_by_slots() {
     }
 }
 
+/// Three of four requests, one of which may have been another key's: halved, one is certain, not two.
+#[test]
+fn halving_makes_nothing_certain_that_was_not() {
+    let mut hot = HotKeys::new(1, 0.5, 10).unwrap().with_window(4).unwrap();
+    [1, 2, 2, 2].map(Hashed).into_iter().for_each(|key| hot.record(key));
+    assert_eq!(hot.copies(Hashed(2)), 1);
+}
+
 #[test]
 fn a_hot_key_is_served_by_its_owners_in_turn() {
     let mut ring = Ring::new();

@@ -63,6 +63,10 @@ fn placements_come_back_and_go_on_alike() {
     check(Numbered::new(Dx::with_capacity(70).unwrap()), false);
     check(Numbered::new(Memento::new(0)), false);
     check(Numbered::new(Skeleton::with_capacity(16).unwrap()), false);
+    // Sizes that are not the usual ones, of one that never was text before.
+    same_answers(&lived(Ring::with_points(9).unwrap(), true));
+    same_answers(&lived(Maglev::with_slots(509).unwrap(), true));
+    same_answers(&lived(MultiProbe::with_probes(5).unwrap(), false));
     same_answers(&Jump::new(9));
     same_answers(&Level::new(9));
     let mut anchor = Anchor::with_capacity(9).unwrap();

@@ -121,6 +121,9 @@ fn regions_fall_back_as_listed_and_no_further() {
     assert_eq!(map.region_of("X/Y/Z"), Ok("c"));
     let routed = map.route("X/Y", up(&["a1"])).unwrap();
     assert_eq!((*routed.node, routed.region, routed.fallbacks), ("a1", "a", 2));
+    let mut everywhere = map.clone();
+    everywhere.area("", "b").unwrap();
+    assert_eq!((everywhere.region_of("Z"), everywhere.region_of("Z/Y")), (Ok("b"), Ok("b")));
     // c is reachable from b, but a does not list it: data stays.
     let error = map.route("X", up(&["c1"])).unwrap_err();
     assert_eq!(error, GeoError::Down { regions: 2 });
@@ -285,6 +288,7 @@ fn partial_failure_is_counted_exactly() {
         assert!(gather.clone().close(Need::AtLeast(answered + 1)).is_err());
         let share = answered as f64 / 12.0;
         assert!(gather.clone().close(Need::Share(share - 1e-9)).is_ok());
+        assert_eq!(gather.clone().close(Need::Share(share + 1e-9)).is_ok(), answered == 12);
         assert_eq!(gather.clone().close(Need::Share(f64::NAN)).is_ok(), answered == 12);
         let partial = gather.close(Need::AtLeast(answered)).unwrap();
         assert_eq!(partial.missing().collect::<Vec<_>>(), missing);
@@ -293,6 +297,11 @@ fn partial_failure_is_counted_exactly() {
             expected.into_iter().flatten().collect::<Vec<_>>()
         );
     }
+    let mut impatient: Gather<()> = Gather::of_parts([[0, 1, 2].map(NodeIx)]);
+    assert_eq!(impatient.next_ask().map(|ask| ask.copy), Some(0));
+    assert!(impatient.retry(0) && impatient.retry(0));
+    assert_eq!(impatient.next_ask().map(|ask| ask.copy), Some(1));
+    assert!(impatient.next_ask().is_none(), "one more was wanted, not two");
     let mut nothing: Gather<()> = Gather::of_keys(&ring(), &[], 3);
     assert!(nothing.next_ask().is_none() && nothing.is_empty() && nothing.is_complete());
     assert!(!nothing.answer(0, ()) && !nothing.retry(0) && nothing.keys(0).is_empty());

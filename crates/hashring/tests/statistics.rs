@@ -2,7 +2,7 @@
 //! five standard deviations of what a perfect placement would show.
 
 use archstone_hashring::{
-    Candidates, Hashed, Jump, Key, Locate, Maglev, NodeId, NodeIx, Rendezvous, Resize, Ring,
+    Candidates, Hashed, Jump, Key, Level, Locate, Maglev, NodeId, NodeIx, Rendezvous, Resize, Ring,
     Weight, WeightedRendezvous,
 };
 
@@ -137,6 +137,71 @@ fn the_second_choice_of_rendezvous_is_independent_of_the_first() {
     let even = vec![1.0; plain.len()];
     assert!(deviation(&plain, &even) < 5.0, "{}", deviation(&plain, &even));
     assert!(deviation(&heavy, &even) < 5.0, "{}", deviation(&heavy, &even));
+}
+
+/// On a ring few nodes come after a given one: said in the README, and seen here.
+#[test]
+fn the_second_choice_of_a_ring_follows_from_the_first() {
+    let n = 12;
+    let ring = with(Ring::new(), n);
+    let mut pairs = vec![0.0; (n * n) as usize];
+    for i in 0..KEYS {
+        let two = ring.copies(i.hashed(0), 2);
+        pairs[two[0].index() * n as usize + two[1].index()] += 1.0;
+    }
+    let pairs: Vec<f64> =
+        (0..).zip(pairs).filter(|(i, _)| i / n != i % n).map(|(_, count)| count).collect();
+    let off = deviation(&pairs, &vec![1.0; pairs.len()]);
+    assert!(off > 100.0, "{off}: independent, as that of no ring is");
+}
+
+#[test]
+fn a_leavers_keys_go_to_everybody() {
+    fn heirs<P: Resize + Locate + Clone>(full: P) -> Vec<f64> {
+        let (gone, mut less) = (NodeIx(5), full.clone());
+        less.remove(gone).unwrap();
+        let mut counts = vec![0.0; full.len()];
+        for key in (0..KEYS).map(|i| i.hashed(0)).filter(|&key| full.locate(key) == Some(gone)) {
+            counts[less.locate(key).unwrap().index()] += 1.0;
+        }
+        assert_eq!(counts.remove(5), 0.0);
+        counts
+    }
+    let rendezvous = heirs(with(Rendezvous::new(), 20));
+    let off = deviation(&rendezvous, &[1.0; 19]);
+    assert!(off < 5.0, "{off}");
+    // 160 arcs to 19 heirs: nobody gets half of them, nobody goes without.
+    let ring = heirs(with(Ring::new(), 20));
+    let all: f64 = ring.iter().sum();
+    assert!(ring.iter().all(|&count| count > 0.0 && count < 0.25 * all), "{ring:?}");
+}
+
+/// Neighbours, keys one or a few bits apart, text that differs in its end: no worse than any other.
+#[test]
+fn keys_that_look_alike_are_spread_as_others_are() {
+    let bits = (0..64_u32).flat_map(|a| (0..a).flat_map(move |b| (0..b).map(move |c| [a, b, c])));
+    let bits = bits.map(|few| few.iter().fold(0_u64, |word, bit| word | 1 << bit).hashed(0));
+    let families: [(&str, Vec<Hashed>); 4] = [
+        ("neighbours", (0..100_000_u64).map(|i| i.hashed(0)).collect()),
+        ("multiples of 2^32", (0..100_000_u64).map(|i| (i << 32).hashed(0)).collect()),
+        ("three bits set", bits.collect()),
+        (
+            "one prefix",
+            (0..100_000).map(|i| format!("tenant-7/user/{i:020}").as_str().hashed(0)).collect(),
+        ),
+    ];
+    fn check(family: &str, keys: &[Hashed], placement: &impl Locate) {
+        let mut counts = vec![0.0; placement.len()];
+        keys.iter().for_each(|&key| counts[placement.locate(key).unwrap().index()] += 1.0);
+        let off = deviation(&counts, &vec![1.0; counts.len()]);
+        assert!(off.abs() < 5.0, "{family}: {off}");
+    }
+    let rendezvous = with(Rendezvous::new(), 64);
+    for (family, keys) in &families {
+        check(family, keys, &Jump::new(64));
+        check(family, keys, &Level::new(64));
+        check(family, keys, &rendezvous);
+    }
 }
 
 #[test]

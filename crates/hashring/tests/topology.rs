@@ -30,6 +30,48 @@ proptest! {
         }
     }
 
+    /// Cassandra's rule written for one zone at a time: zones do not see each other.
+    #[test]
+    fn each_zone_chooses_as_if_it_were_alone(
+        nodes in prop::collection::vec((0_u16..3, 0_u16..3), 1..20),
+        (a, b, c) in (0_u8..6, 0_u8..6, 1_u8..5),
+    ) {
+        let (mut ring, mut topology) = (Ring::with_points(6).unwrap(), Topology::new());
+        for (i, &(zone, rack)) in nodes.iter().enumerate() {
+            let node = ring.add(NodeId::of(&i.to_string()), Weight::ONE).unwrap();
+            topology.put(node, Place { zone, rack });
+        }
+        let zones = [(0, a), (1, b), (2, c)];
+        let spread = Spread::new(&zones).unwrap();
+        for key in (0..100_u64).map(|i| i.hashed(0)) {
+            let chosen = ring.spread(key, &topology, &spread);
+            for (zone, copies) in zones {
+                let racks: BTreeSet<u16> =
+                    nodes.iter().filter(|place| place.0 == zone).map(|place| place.1).collect();
+                let (mut used, mut expected, mut later) = (BTreeSet::new(), Vec::new(), Vec::new());
+                for node in ring.candidates(key) {
+                    let place = topology.place(node).unwrap();
+                    if place.zone != zone {
+                        continue;
+                    }
+                    let new = used.insert(place.rack);
+                    if new || used.len() == racks.len() && later.is_empty() {
+                        expected.push(node);
+                    } else {
+                        later.push(node);
+                    }
+                    if used.len() == racks.len() {
+                        expected.append(&mut later);
+                    }
+                }
+                expected.truncate(copies.into());
+                let here = |node: &&NodeIx| topology.place(**node).unwrap().zone == zone;
+                let here: Vec<NodeIx> = chosen.iter().filter(here).copied().collect();
+                prop_assert_eq!(here, expected);
+            }
+        }
+    }
+
     /// Removing a node changes only the choices that held it.
     #[test]
     fn a_leave_changes_only_the_choices_that_held_it(racks in prop::collection::vec(0_u16..4, 4..14), gone in any::<prop::sample::Index>()) {
@@ -93,4 +135,13 @@ fn a_ring_spreads_over_more_racks_than_a_word_has_bits() {
         }
     }
     assert_eq!(anew, topology, "whatever bits the racks have");
+    // Nothing is left of where they stood before.
+    for zones in [vec![(0, 3)], vec![(1, 4)], vec![(0, 5), (1, 5)]] {
+        let spread = Spread::new(&zones).unwrap();
+        for key in (0..300_u64).map(|i| i.hashed(0)) {
+            let (one, other) =
+                (ring.spread(key, &topology, &spread), ring.spread(key, &anew, &spread));
+            assert_eq!(one.as_slice(), other.as_slice());
+        }
+    }
 }

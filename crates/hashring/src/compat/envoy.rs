@@ -191,3 +191,46 @@ impl Maglev {
         self.slots.get(slot as usize).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whole numbers in place of shares: a host takes one slot a round at most, and its `k`-th not
+    /// before the round `k * heaviest / weight`, in that very round if it is whole. The weights sum to
+    /// powers of two, so that the shares are exact.
+    #[test]
+    fn a_host_takes_its_slot_in_the_first_round_that_is_due() {
+        for weights in [&[1, 3][..], &[1, 2, 5], &[1, 1, 2, 4], &[7, 1], &[3, 1, 4]] {
+            for size in [17_u32, 101, 251, 1_009] {
+                let names: Vec<_> = (0..weights.len()).map(|i| format!("10.0.0.{i}:80")).collect();
+                let hosts: Vec<Host<'_>> =
+                    names.iter().map(|name| name.as_str()).zip(weights.iter().copied()).collect();
+                let most = weights.iter().copied().max().unwrap_or(1);
+                let mut turns: Vec<(u32, usize)> = Vec::new();
+                for (host, &weight) in weights.iter().enumerate() {
+                    let mut round = 0;
+                    for k in 0..size {
+                        round = (round + 1).max((k * most).div_ceil(weight));
+                        turns.push((round, host));
+                    }
+                }
+                turns.sort_unstable();
+                let (wide, mut at) = (u64::from(size), alloc::vec![0_u64; weights.len()]);
+                let mut expected = alloc::vec![None; size as usize];
+                for (_, host) in turns.into_iter().take(size as usize) {
+                    let name = names[host].as_bytes();
+                    let (offset, skip) = (xxh64(name, 0) % wide, xxh64(name, 1) % (wide - 1) + 1);
+                    let slot = |j: u64| ((offset + j * skip) % wide) as usize;
+                    while expected[slot(at[host])].is_some() {
+                        at[host] += 1;
+                    }
+                    expected[slot(at[host])] = Some(NodeIx(host as u32));
+                }
+                let table = Maglev::new(&hosts, size).unwrap();
+                let expected: Vec<NodeIx> = expected.into_iter().flatten().collect();
+                assert_eq!(table.slots(), expected, "{weights:?} in {size}");
+            }
+        }
+    }
+}

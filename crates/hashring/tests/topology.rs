@@ -136,7 +136,7 @@ fn a_ring_spreads_over_more_racks_than_a_word_has_bits() {
     }
     assert_eq!(anew, topology, "whatever bits the racks have");
     // Nothing is left of where they stood before.
-    for zones in [vec![(0, 3)], vec![(1, 4)], vec![(0, 5), (1, 5)]] {
+    for zones in [vec![(0, 3)], vec![(1, 12)], vec![(0, 5), (1, 5)]] {
         let spread = Spread::new(&zones).unwrap();
         for key in (0..300_u64).map(|i| i.hashed(0)) {
             let (one, other) =

@@ -1,9 +1,10 @@
 //! A copy of what a cache holds, with the order of eviction and the lifetimes, to begin warm.
 //!
 //! Kept: keys, values, how long each may still live, the order in which they would leave, what the
-//! policy knows of each (uses, queue). Not kept: ghosts, pins, idle time (a restored entry begins to
-//! idle anew), statistics. With one shard and the same policy, the copy evicts what the original
-//! would; from several shards the orders are merged by rank.
+//! policy knows of each (uses, queue) and has learnt (the sizes of its queues). Not kept: ghosts,
+//! pins, idle time (a restored entry begins to idle anew), statistics. With one shard and the same
+//! policy, the copy evicts what the original would; from several shards the orders are merged by
+//! rank.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -88,7 +89,7 @@ impl<K: Clone, V: Clone> Kept<K, V> {
             };
             entries.extend(store.table.at(slot, kept));
         };
-        store.policy.save(&mut |slot, word| keep(slot, word, false));
+        store.policy.save(store.table.slots(), &mut |slot, word| keep(slot, word, false));
         for slot in store.table.occupied().filter(|&slot| store.is_pinned(slot)) {
             keep(slot, 0, true);
         }

@@ -1,6 +1,6 @@
 //! `compute`, conditional insertion and entries, on both caches, against a plain map.
 
-use archstone_cache::policy::{Lru, S3Fifo};
+use archstone_cache::policy::Lru;
 use archstone_cache::unsync::entry::Entry;
 use archstone_cache::{Builder, Cause, Computed, Insert, Manual, Op, Reject, Time, sync, unsync};
 use proptest::prelude::*;
@@ -211,7 +211,7 @@ fn a_full_cache_of_pins_refuses_and_keeps_the_old_value() {
 fn the_listener_hears_of_what_is_computed_once_and_outside_of_locks() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let into = Arc::clone(&heard);
-    let handle = Arc::new(Mutex::new(None::<sync::Cache<u8, u8, S3Fifo>>));
+    let handle = Arc::new(Mutex::new(None::<sync::Cache<u8, u8>>));
     let again = Arc::clone(&handle);
     let cache = Builder::new(9)
         .shards(1)

@@ -111,6 +111,12 @@ fn lirs_holds_a_loop_that_does_not_fit() {
     let mut cache = Cache::<Lirs>::with_policy(100);
     let all = hits(&mut cache, (0..50).flat_map(|_| 0..200));
     assert!(all > 49 * 97, "{all}");
+    // Who has left is remembered as far back as two capacities, those that are there included.
+    let mut cache = Cache::<Lirs>::with_policy(100);
+    hits(&mut cache, (0..100).chain(1000..1300));
+    hits(&mut cache, [1250, 1150]);
+    hits(&mut cache, 2000..2010);
+    assert!(cache.peek(&1250).is_some() && cache.peek(&1150).is_none());
 }
 
 #[test]

@@ -3,9 +3,13 @@
 
 mod common;
 
-use archstone_cache::policy::{Clock, Fifo, Lfu, Lru, S3Fifo, Sieve};
+use archstone_cache::policy::{
+    Adaptive, Arc as ArcPolicy, Clock, Fifo, Lfu, Lirs, Lru, S3Fifo, Sieve, TwoQueue, WTinyLfu,
+};
 use archstone_cache::{Builder, Manual, Policy, Snapshot, Time, unsync};
 use proptest::prelude::*;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +17,15 @@ fn through_json(snapshot: &Snapshot<u64, u64>) -> Snapshot<u64, u64> {
     serde_json::from_str(&serde_json::to_string(snapshot).unwrap()).unwrap()
 }
 
-fn used<P: Policy>(seed: u64, steps: u64) -> unsync::Cache<u64, u64, P> {
-    let mut cache = unsync::Cache::with_policy(40);
+/// One hasher for all: a sketch counts keys whose hashes are alike together.
+type Cache<P> = unsync::Cache<u64, u64, P, BuildHasherDefault<DefaultHasher>>;
+
+fn of_forty<P: Policy>() -> Cache<P> {
+    Builder::new(40).policy::<P>().hasher(BuildHasherDefault::default()).build().unwrap()
+}
+
+fn used<P: Policy>(seed: u64, steps: u64) -> Cache<P> {
+    let mut cache = of_forty();
     let mut random = common::Rng(seed);
     for _ in 0..steps {
         step(&mut cache, &mut random);
@@ -22,7 +33,7 @@ fn used<P: Policy>(seed: u64, steps: u64) -> unsync::Cache<u64, u64, P> {
     cache
 }
 
-fn step<P: Policy>(cache: &mut unsync::Cache<u64, u64, P>, random: &mut common::Rng) {
+fn step<P: Policy>(cache: &mut Cache<P>, random: &mut common::Rng) {
     let key = random.below(12) * random.below(12);
     match random.below(12) {
         0 => _ = cache.remove(&key),
@@ -32,7 +43,7 @@ fn step<P: Policy>(cache: &mut unsync::Cache<u64, u64, P>, random: &mut common::
     }
 }
 
-fn order<P: Policy>(mut cache: unsync::Cache<u64, u64, P>) -> Vec<(u64, u64)> {
+fn order<P: Policy, S: BuildHasher>(mut cache: unsync::Cache<u64, u64, P, S>) -> Vec<(u64, u64)> {
     cache.validate();
     std::iter::from_fn(|| cache.pop()).collect()
 }
@@ -42,7 +53,7 @@ fn order<P: Policy>(mut cache: unsync::Cache<u64, u64, P>) -> Vec<(u64, u64)> {
 fn same_order<P: Policy>(forward: bool) {
     for seed in 0..60 {
         let mut one = used::<P>(seed, 13 * seed);
-        let mut copy = unsync::Cache::<u64, u64, P>::with_policy(40);
+        let mut copy = of_forty::<P>();
         let snapshot = through_json(&one.snapshot());
         assert_eq!((snapshot.len(), snapshot.is_empty()), (one.len(), one.is_empty()));
         assert_eq!(copy.restore(snapshot, Duration::ZERO), one.len());
@@ -72,6 +83,11 @@ fn a_copy_evicts_in_the_same_order() {
     same_order::<Clock>(true);
     same_order::<Sieve>(true);
     same_order::<S3Fifo>(false);
+    same_order::<Adaptive>(false);
+    same_order::<TwoQueue>(false);
+    same_order::<ArcPolicy>(false);
+    same_order::<Lirs>(false);
+    same_order::<WTinyLfu>(false);
 }
 
 #[test]
@@ -204,5 +220,10 @@ proptest! {
         any_words::<Clock>(&words);
         any_words::<Sieve>(&words);
         any_words::<S3Fifo>(&words);
+        any_words::<Adaptive>(&words);
+        any_words::<TwoQueue>(&words);
+        any_words::<ArcPolicy>(&words);
+        any_words::<Lirs>(&words);
+        any_words::<WTinyLfu>(&words);
     }
 }

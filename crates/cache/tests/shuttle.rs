@@ -3,7 +3,7 @@
 //! `RUSTFLAGS="--cfg archstone_shuttle" cargo test -p archstone-cache --release --test shuttle`
 #![cfg(archstone_shuttle)]
 
-use archstone_cache::policy::{Lru, S3Fifo, Sieve};
+use archstone_cache::policy::{Adaptive, Lru, S3Fifo, Sieve};
 use archstone_cache::{Builder, Cause, Owned, Policy, Words, sync};
 use archstone_core::shim::{Arc, model, thread};
 use std::hash::BuildHasherDefault;
@@ -66,13 +66,14 @@ fn reader_beside_writers<P: Policy>() {
 fn a_reader_gets_whole_values_of_its_key() {
     model(3000, reader_beside_writers::<Sieve>);
     model(3000, reader_beside_writers::<S3Fifo>);
+    model(3000, reader_beside_writers::<Adaptive>);
 }
 
 /// A mark stored late goes to whatever took the slot: the policy must stay whole.
 #[test]
 fn marks_beside_evictions_leave_the_policy_whole() {
     model(2000, || {
-        let cache = Arc::new(free::<S3Fifo>(3, 1));
+        let cache = Arc::new(free::<Adaptive>(3, 1));
         let mut bodies: Vec<Box<dyn FnOnce() + Send>> = Vec::new();
         for from in [0, 10] {
             let cache = Arc::clone(&cache);

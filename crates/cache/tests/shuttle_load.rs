@@ -8,7 +8,7 @@ use archstone_cache::around::{
     Held, Limits, Local, LocalBus, Store, TagSet, Tagged, Tiers, WriteBehind,
 };
 use archstone_cache::load::{Loading, Refreshing, Rules};
-use archstone_cache::policy::S3Fifo;
+use archstone_cache::policy::Adaptive;
 use archstone_cache::{Builder, Manual, Op, sync};
 use archstone_core::shim::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use archstone_core::shim::{Arc, model, thread};
@@ -21,7 +21,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 type Hashed = BuildHasherDefault<DefaultHasher>;
-type Cache = Loading<u64, u64, S3Fifo, Hashed>;
+type Cache = Loading<u64, u64, Adaptive, Hashed>;
 type Body = Box<dyn FnOnce() + Send>;
 
 fn cache() -> Arc<Cache> {
@@ -252,7 +252,7 @@ fn caffeine_1478_one_refresh_at_a_time() {
             Rules::new(Duration::from_secs(1)).stale_while_revalidate(Duration::from_secs(9));
         let builder = Builder::new(4).hasher(Hashed::default()).shards(1);
         let cache = Refreshing::new(builder.clock(Arc::clone(&clock)), rules).unwrap();
-        let cache: Arc<Refreshing<u64, u64, S3Fifo, Hashed>> = Arc::new(cache);
+        let cache: Arc<Refreshing<u64, u64, Adaptive, Hashed>> = Arc::new(cache);
         cache.insert(1, 1).ignore();
         clock.advance(Duration::from_secs(2));
         let (flying, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -288,7 +288,7 @@ fn a_tag_that_is_forgotten_beside_loads_leaves_nothing_stale() {
         let builder = Builder::new(4).hasher(Hashed::default()).shards(1);
         let pages = Arc::new(Tagged::new(builder.build_sync().unwrap(), 8));
         let source = Arc::new(AtomicU64::new(1));
-        let read = |pages: &Tagged<u64, u64, S3Fifo, Hashed>, source: &AtomicU64| {
+        let read = |pages: &Tagged<u64, u64, Adaptive, Hashed>, source: &AtomicU64| {
             let load = |_: &u64| Ok::<_, ()>((source.load(SeqCst), TagSet::new().tag("t")));
             pages.get_or_load(1, load).unwrap()
         };
@@ -308,8 +308,8 @@ fn a_tag_that_is_forgotten_beside_loads_leaves_nothing_stale() {
     });
 }
 
-type Far = Local<u64, u64, S3Fifo, Hashed>;
-type Near = Tiers<u64, u64, S3Fifo, Hashed>;
+type Far = Local<u64, u64, Adaptive, Hashed>;
+type Near = Tiers<u64, u64, Adaptive, Hashed>;
 
 /// Two processes with a near tier each, one far tier, one source; two writers and two readers. Nobody
 /// sees an older version than was announced before he asked, nor an older one than he saw before; in
@@ -402,12 +402,12 @@ impl Store<u64, u64> for Disk {
 fn write_behind_reads_its_own_writes_and_keeps_their_order() {
     model(3000, || {
         let builder = Builder::new(4).hasher(Hashed::default()).shards(1);
-        let behind: WriteBehind<u64, u64, Disk, S3Fifo, Hashed> = WriteBehind::new(
+        let behind: WriteBehind<u64, u64, Disk, Adaptive, Hashed> = WriteBehind::new(
             builder.build_sync().unwrap(),
             Disk::default(),
             Limits::new(4).clock(Manual::default()),
         );
-        let go = |body: fn(&WriteBehind<u64, u64, Disk, S3Fifo, Hashed>)| -> Body {
+        let go = |body: fn(&WriteBehind<u64, u64, Disk, Adaptive, Hashed>)| -> Body {
             let behind = behind.clone();
             Box::new(move || body(&behind))
         };
@@ -444,7 +444,7 @@ fn compute_loses_nothing() {
     model(2000, || {
         let builder = Builder::<u64, u64>::weighted(8, |_, weight| *weight);
         let builder = builder.hasher(Hashed::default()).shards(2);
-        let cache: sync::Cache<u64, u64, S3Fifo, Hashed> = builder.build_sync().unwrap();
+        let cache: sync::Cache<u64, u64, Adaptive, Hashed> = builder.build_sync().unwrap();
         let add = || -> Body {
             let cache = cache.clone();
             Box::new(move || {

@@ -9,7 +9,10 @@ use archstone_cache::policy::{Adaptive, Lru, S3Fifo, Sieve};
 use archstone_cache::{Builder, Manual, Policy, Time, unsync};
 
 use super::one_owner::looks;
-use super::peers::{Hasher, Hashlink, LruCrate, Many, Moka, One, Ours, OursLru, OursSync, Quick, QuickUnsync, Schnellru, hasher};
+use super::peers::{
+    Hasher, Hashlink, LruCrate, Many, Moka, One, Ours, OursLru, OursSync, Quick, QuickUnsync,
+    Schnellru, hasher,
+};
 use crate::areas::Area;
 use crate::measure::{Race, Runner};
 use crate::memory;
@@ -20,7 +23,9 @@ const MILLION: usize = 1_000_000;
 
 pub(super) fn entries(area: &mut Area) {
     area.rows("cache.P5", |_| bytes());
-    area.rows("cache.P9", |run| vec![watched(run.quick), pauses::<Adaptive>(), pauses::<S3Fifo>(), pauses::<Lru>()]);
+    area.rows("cache.P9", |run| {
+        vec![watched(run.quick), pauses::<Adaptive>(), pauses::<S3Fifo>(), pauses::<Lru>()]
+    });
     area.race("cache.P10/get", |_| {
         let keys = distinct_keys(1, 100_000);
         let looks = looks(&keys);
@@ -38,9 +43,8 @@ pub(super) fn entries(area: &mut Area) {
             keys.iter().for_each(|&key| cache.insert(key, key).ignore());
             cache
         };
-        let ttl = Builder::new(125_000)
-            .time_to_live(Duration::from_secs(3600))
-            .clock(Manual::default());
+        let ttl =
+            Builder::new(125_000).time_to_live(Duration::from_secs(3600)).clock(Manual::default());
         Race::new(
             "hits of 100 K entries, the default policy, caller's time",
             runner("archstone-cache with TTL", fill(ttl)),
@@ -65,7 +69,11 @@ pub(super) fn entries(area: &mut Area) {
         }
         let what = "most entries looked at by a call that may look at 10,000; 1 M have expired";
         let subject = Subject::new("cache.P10/maintain", what, Unit::Count, Better::Lower);
-        vec![subject.limit(Side::new("archstone-cache", worst as f64), 10_000.0).note(format!("{calls} calls"))]
+        vec![
+            subject
+                .limit(Side::new("archstone-cache", worst as f64), 10_000.0)
+                .note(format!("{calls} calls")),
+        ]
     });
 }
 
@@ -91,10 +99,12 @@ fn bytes() -> Vec<Row> {
         });
         Side::new(C::NAME, used.live as f64 / MILLION as f64)
     }
-    let subject = |id: &str| Subject::new(&format!("cache.P5/{id}"), what, Unit::Bytes, Better::Lower);
+    let subject =
+        |id: &str| Subject::new(&format!("cache.P5/{id}"), what, Unit::Bytes, Better::Lower);
     let with_ttl = |ttl: bool| {
         let (_cache, used) = memory::used(|| {
-            let mut builder = Builder::new(MILLION).policy::<Lru>().hasher(hasher()).clock(Manual::default());
+            let mut builder =
+                Builder::new(MILLION).policy::<Lru>().hasher(hasher()).clock(Manual::default());
             if ttl {
                 builder = builder.time_to_live(Duration::from_secs(60));
             }
@@ -111,12 +121,21 @@ fn bytes() -> Vec<Row> {
         subject("S3-FIFO").limit(of::<Ours<S3Fifo>>(&one), 40.0),
         subject("Adaptive").information(of::<Ours<Adaptive>>(&one)),
         subject("sync").limit(of_many::<OursSync>(&one), 44.0),
-        subject("more-with-TTL").limit(Side::new("archstone-cache LRU", with_ttl(true) - with_ttl(false)), 8.0),
+        subject("more-with-TTL")
+            .limit(Side::new("archstone-cache LRU", with_ttl(true) - with_ttl(false)), 8.0),
         subject("LRU/schnellru").against(ours.clone(), of::<Schnellru>(&one), None),
         subject("LRU/hashlink").against(ours.clone(), of::<Hashlink>(&one), None),
         subject("LRU/lru").against(ours, of::<LruCrate>(&one), None),
-        subject("S3-FIFO/quick_cache").against(of::<Ours<S3Fifo>>(&one), of::<QuickUnsync>(&one), None),
-        subject("sync/quick_cache").against(of_many::<OursSync>(&one), of_many::<Quick>(&one), None),
+        subject("S3-FIFO/quick_cache").against(
+            of::<Ours<S3Fifo>>(&one),
+            of::<QuickUnsync>(&one),
+            None,
+        ),
+        subject("sync/quick_cache").against(
+            of_many::<OursSync>(&one),
+            of_many::<Quick>(&one),
+            None,
+        ),
         subject("sync/moka").against(of_many::<OursSync>(&one), of_many::<Moka>(&one), None),
     ]
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use archstone_cache::Builder;
 use archstone_cache::load::Loading;
-use archstone_cache::policy::{Fifo, S3Fifo};
+use archstone_cache::policy::{Adaptive, Fifo};
 
 use super::peers::{Hasher, Many, Moka, OursLocked, Quick, hasher};
 use crate::areas::Area;
@@ -20,7 +20,7 @@ const CAPACITY: usize = 10_000;
 const KEYS: u64 = 2 * CAPACITY as u64;
 const LIMIT_NANOS: f64 = 60.0;
 
-type Ours = Loading<u64, u64, S3Fifo, Hasher>;
+type Ours = Loading<u64, u64, Adaptive, Hasher>;
 
 /// A cache that loads once for all.
 trait Loads: Send + Sync + 'static {
@@ -64,7 +64,7 @@ pub(super) fn entries(area: &mut Area) {
     area.rows("cache.P11/overhead", |run| vec![overhead(run.quick)]);
     area.race("cache.P11/miss", |_| {
         Race::new(
-            "get or load of keys that are not there, 16 K of them into a new cache",
+            "get or load of keys never seen before, a full cache of 16 K entries",
             misses::<Ours>(),
         )
         .beats("quick_cache", misses::<Quick>(), 1.0)
@@ -73,19 +73,16 @@ pub(super) fn entries(area: &mut Area) {
     area.rows("cache.P11/waiters", |_| waiters());
 }
 
-/// Every key is new, and there is room for all.
+/// Every key is new, and for each another leaves.
 fn misses<L: Loads>() -> Runner {
     const N: usize = 1 << 14;
-    Runner::fresh(
-        L::NAME,
-        N,
-        || L::new(2 * N),
-        |cache| {
-            let sum =
-                (0..N as u64).fold(0_u64, |sum, key| sum.wrapping_add(cache.obtain(key, || key)));
-            (cache, sum)
-        },
-    )
+    let (cache, mut keys) = (L::new(N), 0..);
+    let mut some = move |cache: &L, n| {
+        let keys = keys.by_ref().take(n);
+        keys.fold(0_u64, |sum, key: u64| sum.wrapping_add(cache.obtain(key, || key)))
+    };
+    some(&cache, 3 * N);
+    Runner::steady(L::NAME, N, cache, move |cache| some(cache, N))
 }
 
 /// A miss that loads less a plain insertion of the same key into an equal cache.

@@ -109,7 +109,8 @@ one!(LruCrate, "lru",
     (c, key) => c.get(&key).copied(),
     value => { c.push(key, value); });
 
-pub(super) type QuickUnsync = quick_cache::unsync::Cache<u64, u64, quick_cache::UnitWeighter, Hasher>;
+pub(super) type QuickUnsync =
+    quick_cache::unsync::Cache<u64, u64, quick_cache::UnitWeighter, Hasher>;
 one!(QuickUnsync, "quick_cache unsync",
     capacity => Self::with(capacity, capacity as u64, quick_cache::UnitWeighter, hasher(), Default::default()),
     (c, key) => c.get(&key).copied(),
@@ -120,7 +121,12 @@ pub(super) type OursLocked<P = Adaptive> = sync::Cache<u64, u64, P, Hasher, Owne
 impl<P: Policy + Sync> Many for OursSync<P> {
     const NAME: &'static str = "archstone-cache sync, lock-free reads";
     fn new(capacity: usize) -> Self {
-        Builder::new(capacity).policy::<P>().hasher(hasher()).lock_free().build_sync().expect("valid")
+        Builder::new(capacity)
+            .policy::<P>()
+            .hasher(hasher())
+            .lock_free()
+            .build_sync()
+            .expect("valid")
     }
     #[inline(always)]
     fn look(&self, key: u64) -> Option<u64> {

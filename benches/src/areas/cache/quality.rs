@@ -103,10 +103,8 @@ fn gap() -> Vec<Row> {
             continue;
         };
         for percent in PERCENT {
-            let cell: Vec<&Golden> = golden
-                .iter()
-                .filter(|row| row.trace == name && row.percent == percent)
-                .collect();
+            let cell: Vec<&Golden> =
+                golden.iter().filter(|row| row.trace == name && row.percent == percent).collect();
             let of = |policy: &str| {
                 cell.iter().find(|row| row.policy == policy).expect("in the table").ratio
             };
@@ -149,10 +147,40 @@ fn gap() -> Vec<Row> {
             row.could_not_run(format!("no trace {}", missing.join(", ")))
         }
     };
-    rows.insert(0, summary("gap", "mean share of the gap from LRU to the optimum", Better::Higher, mean(&gaps), 0.215));
-    rows.insert(1, summary("mean-regret", "mean distance to the best online policy", Better::Lower, mean(&regrets), 0.0055));
-    rows.insert(2, summary("worst-regret", "largest distance to the best online policy", Better::Lower, worst, 0.023));
-    rows.insert(3, summary("below-LRU", "cells below LRU by more than .001", Better::Lower, below as f64, 1.0));
+    rows.insert(
+        0,
+        summary(
+            "gap",
+            "mean share of the gap from LRU to the optimum",
+            Better::Higher,
+            mean(&gaps),
+            0.215,
+        ),
+    );
+    rows.insert(
+        1,
+        summary(
+            "mean-regret",
+            "mean distance to the best online policy",
+            Better::Lower,
+            mean(&regrets),
+            0.0055,
+        ),
+    );
+    rows.insert(
+        2,
+        summary(
+            "worst-regret",
+            "largest distance to the best online policy",
+            Better::Lower,
+            worst,
+            0.023,
+        ),
+    );
+    rows.insert(
+        3,
+        summary("below-LRU", "cells below LRU by more than .001", Better::Lower, below as f64, 1.0),
+    );
     rows
 }
 
@@ -185,7 +213,8 @@ fn references() -> Vec<Row> {
             continue;
         };
         for row in golden.iter().filter(|row| row.trace == name) {
-            let Some((policy, run)) = policies.iter().find(|(policy, _)| *policy == row.policy) else {
+            let Some((policy, run)) = policies.iter().find(|(policy, _)| *policy == row.policy)
+            else {
                 continue;
             };
             let ours = run(&keys, row.capacity);
@@ -203,7 +232,11 @@ fn references() -> Vec<Row> {
             let near = ["S3-FIFO", "2Q", "ARC", "LIRS"].contains(policy);
             let limit = if near { 0.005 } else { 0.0 };
             let what = "largest distance of a hit ratio from the reference's";
-            let note = if missing.is_empty() { String::new() } else { format!("no trace {}", missing.join(", ")) };
+            let note = if missing.is_empty() {
+                String::new()
+            } else {
+                format!("no trace {}", missing.join(", "))
+            };
             Subject::new(&format!("cache.P7/{policy}"), what, Unit::Ratio, Better::Lower)
                 .limit(Side::new("archstone-cache", off), limit)
                 .note(format!("{cells} cells without arc_P3"))
@@ -240,12 +273,17 @@ fn phases() -> Vec<Row> {
         phases.iter().map(ratio).collect()
     }
     let phases = [before, &around[..], after];
-    let (ours, lru, tinylfu) = (run::<Default>(&phases), run::<Lru>(&phases), run::<WTinyLfu>(&phases));
+    let (ours, lru, tinylfu) =
+        (run::<Default>(&phases), run::<Lru>(&phases), run::<WTinyLfu>(&phases));
     let row = |at: usize, name: &str| {
         let (better, ratio) =
             if lru[at] >= tinylfu[at] { ("LRU", lru[at]) } else { ("W-TinyLFU", tinylfu[at]) };
         Subject::new(&format!("cache.P8/{name}"), what, Unit::Ratio, Better::Higher)
-            .against(Side::new(<Default as Policy>::NAME, ours[at]), Side::new(better, ratio), Some(0.9))
+            .against(
+                Side::new(<Default as Policy>::NAME, ours[at]),
+                Side::new(better, ratio),
+                Some(0.9),
+            )
             .note(format!("LRU {:.4}, W-TinyLFU {:.4}", lru[at], tinylfu[at]))
     };
     vec![row(0, "OLTP"), row(1, "loop"), row(2, "OLTP-again")]

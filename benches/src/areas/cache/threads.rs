@@ -110,7 +110,10 @@ impl Work {
     }
 
     fn name(&self, threads: usize) -> String {
-        format!("Zipf 0.99 over 1 M keys, capacity 100 K, {} % written, {threads} thread(s)", self.writes)
+        format!(
+            "Zipf 0.99 over 1 M keys, capacity 100 K, {} % written, {threads} thread(s)",
+            self.writes
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use core::hash::{BuildHasher, Hash};
 
 use crate::builder::DefaultHasher;
 use crate::load::{LoadError, Loading};
-use crate::policy::{Policy, S3Fifo};
+use crate::policy::{Adaptive, Policy};
 use crate::sync::Cache;
 
 /// Cache-aside without its usual races.
@@ -28,7 +28,7 @@ use crate::sync::Cache;
 /// assert_eq!(rows.get("row", |_| Ok::<_, ()>(*table.lock().unwrap())), Ok(2));
 /// ```
 #[derive(Clone)]
-pub struct CacheAside<K, V, P: Policy = S3Fifo, S = DefaultHasher> {
+pub struct CacheAside<K, V, P: Policy = Adaptive, S = DefaultHasher> {
     cache: Loading<K, V, P, S>,
 }
 

@@ -24,7 +24,7 @@ use super::Store;
 use super::limits::{Limits, PutError, Ran, Unflushed};
 use crate::builder::DefaultHasher;
 use crate::load::{LoadError, Loading};
-use crate::policy::{Policy, S3Fifo};
+use crate::policy::{Adaptive, Policy};
 use crate::sync::Cache;
 
 type Lost<K, V> = Box<dyn Fn(Vec<(K, Option<V>)>) + Send + Sync>;
@@ -91,7 +91,7 @@ struct Dirty<K, V> {
 /// assert_eq!(counts.store().load(&7), Ok(Some(2)));
 /// # Ok::<(), archstone_cache::around::PutError<u32, u64>>(())
 /// ```
-pub struct WriteBehind<K, V, T, P: Policy = S3Fifo, S = DefaultHasher> {
+pub struct WriteBehind<K, V, T, P: Policy = Adaptive, S = DefaultHasher> {
     inner: Arc<Inner<K, V, T, P, S>>,
 }
 

@@ -15,7 +15,7 @@ use super::{Invalidation, SharedBus};
 use crate::builder::DefaultHasher;
 use crate::load::{Found, LoadError, Loading, Outcome, arrived};
 use crate::outcome::Insert;
-use crate::policy::{Policy, S3Fifo};
+use crate::policy::{Adaptive, Policy};
 use crate::sync::Cache;
 
 /// Seeds that keep tags and paths apart.
@@ -134,7 +134,7 @@ pub struct Marked<V> {
 /// pages.invalidate_path("eu/de");
 /// assert_eq!(pages.get("/hotels/7"), None);
 /// ```
-pub struct Tagged<K, V, P: Policy = S3Fifo, S = DefaultHasher> {
+pub struct Tagged<K, V, P: Policy = Adaptive, S = DefaultHasher> {
     cache: Loading<K, Marked<V>, P, S>,
     tags: Arc<Tags>,
     bus: Option<SharedBus<K>>,

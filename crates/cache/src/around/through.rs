@@ -9,7 +9,7 @@ use super::{Guard, Store};
 use crate::builder::{Builder, DefaultHasher};
 use crate::load::{LoadError, Loading};
 use crate::outcome::BuildError;
-use crate::policy::{Policy, S3Fifo};
+use crate::policy::{Adaptive, Policy};
 
 /// How long entries of [`Through`] live; `None` is until they are evicted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub struct Lives {
 /// assert_eq!(users.get(&1).unwrap().as_deref(), Some("ANN"));
 /// # Ok::<(), archstone_cache::BuildError>(())
 /// ```
-pub struct Through<K, V, T, P: Policy = S3Fifo, S = DefaultHasher> {
+pub struct Through<K, V, T, P: Policy = Adaptive, S = DefaultHasher> {
     cache: Loading<K, Option<V>, P, S>,
     store: Arc<T>,
     guard: Option<Arc<Guard<K>>>,

@@ -13,7 +13,7 @@ use super::{Invalidation, SharedBus};
 use crate::builder::{Builder, DefaultHasher};
 use crate::load::{Found, Lead, LoadError, Loading, Outcome, arrived};
 use crate::outcome::BuildError;
-use crate::policy::{Policy, S3Fifo};
+use crate::policy::{Adaptive, Policy};
 use crate::sync::Cache;
 
 /// What a tier holds of a key.
@@ -57,7 +57,7 @@ impl<K, V, T: Tier<K, V> + ?Sized> Tier<K, V> for Arc<T> {
 
 /// A [`sync::Cache`](Cache) as a tier.
 #[derive(Clone)]
-pub struct Local<K, V, P: Policy = S3Fifo, S = DefaultHasher>(Cache<K, Held<V>, P, S>);
+pub struct Local<K, V, P: Policy = Adaptive, S = DefaultHasher>(Cache<K, Held<V>, P, S>);
 
 impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Local<K, V, P, S> {
     /// A cache as `builder` says; entries live as long as what is held says.
@@ -133,7 +133,7 @@ impl<K, V, P: Policy, S> fmt::Debug for Local<K, V, P, S> {
 /// assert_eq!(tiers.get(&7, |_| Err("not asked")).unwrap(), Some("anna"));
 /// # Ok::<(), archstone_cache::BuildError>(())
 /// ```
-pub struct Tiers<K, V, P: Policy = S3Fifo, S = DefaultHasher> {
+pub struct Tiers<K, V, P: Policy = Adaptive, S = DefaultHasher> {
     near: Loading<K, Held<V>, P, S>,
     lives: Duration,
     below: Vec<Level<K, V>>,

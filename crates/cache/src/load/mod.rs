@@ -50,7 +50,7 @@ pub use self::write::Writing;
 use crate::builder::DefaultHasher;
 use crate::cells::{Cells, Owned};
 use crate::outcome::Insert;
-use crate::policy::{Policy, S3Fifo};
+use crate::policy::{Adaptive, Policy};
 use crate::sync::Cache;
 
 /// Why there is no value.
@@ -153,7 +153,7 @@ fn count(counter: &AtomicU64) {
 /// let none = users.try_get_or_load(8, |_| Err("the table is gone"));
 /// assert_eq!(none.unwrap_err().failure(), Some(&"the table is gone"));
 /// ```
-pub struct Loading<K, V, P: Policy = S3Fifo, S = DefaultHasher, C: Cells<K, V> = Owned<K, V>> {
+pub struct Loading<K, V, P: Policy = Adaptive, S = DefaultHasher, C: Cells<K, V> = Owned<K, V>> {
     inner: Arc<Inner<K, V, P, S, C>>,
 }
 

@@ -25,7 +25,7 @@ use super::{Found, LoadError, Loading, arrived};
 use crate::builder::{Builder, DefaultHasher};
 use crate::cells::Owned;
 use crate::outcome::{BuildError, Insert};
-use crate::policy::{Policy, S3Fifo};
+use crate::policy::{Adaptive, Policy};
 
 /// A value and its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,7 +228,7 @@ where
 /// assert_eq!((old.value, old.from, old.age), (90, Origin::StaleOnError, Duration::from_secs(200)));
 /// # Ok::<(), archstone_cache::BuildError>(())
 /// ```
-pub struct Refreshing<K, V, P: Policy = S3Fifo, S = DefaultHasher> {
+pub struct Refreshing<K, V, P: Policy = Adaptive, S = DefaultHasher> {
     loading: Loading<K, Stamped<V>, P, S, Owned<K, Stamped<V>>>,
     rules: Arc<Rules>,
 }

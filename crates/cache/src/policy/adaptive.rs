@@ -22,7 +22,7 @@
 
 use super::clock::MarksView;
 use super::ghost::Ghosts;
-use super::{Bits, Marks, Policy, Slots};
+use super::{Bits, Marks, Policy, Slots, share};
 use crate::links::Links;
 
 const SMALL: usize = 0;
@@ -228,6 +228,27 @@ impl Policy for Adaptive {
         assert_eq!(held, self.held, "entries of the queues");
         let (least, most) = self.bounds();
         assert!(self.target <= most.max(least), "the target of the small queue");
+    }
+    /// The uses, the queue, and what the policy has learnt: since when the hand has not looked, the
+    /// target, what was of no use.
+    fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
+        let learnt = u64::from(self.unlooked.min(LOOK_AFTER - 1))
+            | share::of(self.target, self.limit) << 5
+            | share::of(self.useless, self.limit) << (5 + share::BITS);
+        self.for_each(&mut |slot| {
+            let main = u64::from(self.in_main.get(slot));
+            each(slot, u64::from(self.marks.get(slot).min(USES)) | main << 2 | learnt << 3);
+        });
+    }
+    fn restore(&mut self, slot: u32, word: u64, slots: &Slots) {
+        let queue = if word & 4 == 4 { MAIN } else { SMALL };
+        self.enter(queue, slot, slots.units(slot));
+        self.marks.set(slot, (word & 3) as u8);
+        self.held += 1;
+        let (learnt, (least, most)) = (word >> 3, self.bounds());
+        self.unlooked = (learnt & 31) as u32;
+        self.target = share::units(learnt >> 5, self.limit).clamp(least, most);
+        self.useless = share::units(learnt >> (5 + share::BITS), self.limit);
     }
     fn clear(&mut self) {
         self.queues.clear();

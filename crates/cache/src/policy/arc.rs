@@ -40,6 +40,23 @@ impl Arc {
         self.gone[list] -= self.history.remove(number);
     }
 
+    /// Forgets the ghost of a slot's key; says whether there was one.
+    fn take_ghost(&mut self, slot: u32, slots: &Slots) -> bool {
+        let ghost = self.history.find(slots.hash(slot));
+        if let Some(number) = ghost {
+            self.drop_ghost(number);
+        }
+        ghost.is_some()
+    }
+
+    fn enter(&mut self, list: usize, slot: u32, slots: &Slots) {
+        self.coming = None;
+        self.lists.push_newest(list, slot);
+        self.often.set(slot, list == OFTEN);
+        self.held[list] = self.held[list].saturating_add(slots.units(slot));
+        self.trim(0);
+    }
+
     /// Forgets the oldest ghost of a list; says whether there was one.
     fn drop_oldest(&mut self, list: usize) -> bool {
         let oldest = self.ghosts.oldest(list);
@@ -142,17 +159,8 @@ impl Policy for Arc {
     }
 
     fn insert(&mut self, slot: u32, slots: &Slots) {
-        let (hash, units) = (slots.hash(slot), slots.units(slot));
-        let ghost = self.history.find(hash);
-        if let Some(number) = ghost {
-            self.drop_ghost(number);
-        }
-        self.coming = None;
-        let list = if ghost.is_some() { OFTEN } else { ONCE };
-        self.lists.push_newest(list, slot);
-        self.often.set(slot, list == OFTEN);
-        self.held[list] = self.held[list].saturating_add(units);
-        self.trim(0);
+        let list = if self.take_ghost(slot, slots) { OFTEN } else { ONCE };
+        self.enter(list, slot, slots);
     }
     #[inline]
     fn hit(&mut self, slot: u32, slots: &Slots) {
@@ -200,6 +208,17 @@ impl Policy for Arc {
         }
         assert!((0.0..=self.limit as f64).contains(&self.target), "the target");
         assert!(self.history.len() <= self.most_ghosts, "too many ghosts");
+    }
+    /// Which list, and the target but for its last bit.
+    fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
+        let target = self.target.to_bits() & !1;
+        self.for_each(&mut |slot| each(slot, target | u64::from(self.often.get(slot))));
+    }
+    fn restore(&mut self, slot: u32, word: u64, slots: &Slots) {
+        // `max` first: it makes a zero of what is no number.
+        self.target = f64::from_bits(word & !1).max(0.0).min(self.limit as f64);
+        self.take_ghost(slot, slots);
+        self.enter(if word & 1 == 1 { OFTEN } else { ONCE }, slot, slots);
     }
     fn clear(&mut self) {
         self.lists.clear();

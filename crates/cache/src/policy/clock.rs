@@ -74,7 +74,7 @@ impl Policy for Clock {
     fn for_each(&self, each: &mut dyn FnMut(u32)) {
         for_each_from(&self.ring, self.hand, each);
     }
-    fn save(&self, each: &mut dyn FnMut(u32, u64)) {
+    fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
         self.for_each(&mut |slot| each(slot, u64::from(self.marks.get(slot))));
     }
     fn restore(&mut self, slot: u32, word: u64, _: &Slots) {

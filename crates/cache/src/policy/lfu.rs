@@ -192,7 +192,7 @@ impl Policy for Lfu {
             at = self.groups[at as usize].above;
         }
     }
-    fn save(&self, each: &mut dyn FnMut(u32, u64)) {
+    fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
         self.for_each(&mut |slot| {
             each(slot, self.groups[self.group_of[slot as usize] as usize].count);
         });

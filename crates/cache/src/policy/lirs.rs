@@ -105,6 +105,17 @@ impl Lirs {
         }
     }
 
+    /// A slot of which nothing is known yet; says whether its key had a ghost, which is gone now.
+    fn arrive(&mut self, slot: u32, slots: &Slots) -> bool {
+        self.in_stack.set(slot, false);
+        self.lir.set(slot, false);
+        let ghost = self.history.find(slots.hash(slot));
+        if let Some(number) = ghost {
+            self.drop_ghost(number);
+        }
+        ghost.is_some()
+    }
+
     fn become_lir(&mut self, slot: u32, slots: &Slots) {
         let units = slots.units(slot);
         self.push_on_stack(slot, units);
@@ -169,13 +180,7 @@ impl Policy for Lirs {
 
     fn insert(&mut self, slot: u32, slots: &Slots) {
         let units = slots.units(slot);
-        self.in_stack.set(slot, false);
-        self.lir.set(slot, false);
-        let ghost = self.history.find(slots.hash(slot));
-        if let Some(number) = ghost {
-            self.drop_ghost(number);
-        }
-        if ghost.is_some() || self.lir_units.saturating_add(units) <= self.lir_limit() {
+        if self.arrive(slot, slots) || self.lir_units.saturating_add(units) <= self.lir_limit() {
             self.become_lir(slot, slots);
         } else {
             self.push_on_stack(slot, units);
@@ -256,6 +261,19 @@ impl Policy for Lirs {
         self.left.for_each(0, |_| left += 1);
         assert_eq!(left, ghosts, "ghosts in order of leaving");
         assert!(ghosts <= self.most_ghosts, "too many ghosts");
+    }
+    /// Who is LIR. Where the others stand among these is not kept: they come back below the stack.
+    fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
+        self.for_each(&mut |slot| each(slot, u64::from(self.lir.get(slot))));
+    }
+    fn restore(&mut self, slot: u32, word: u64, slots: &Slots) {
+        self.arrive(slot, slots);
+        if word & 1 == 1 {
+            self.become_lir(slot, slots);
+        } else {
+            self.queue.push_newest(0, slot);
+            self.queue_units += slots.units(slot);
+        }
     }
     fn clear(&mut self) {
         self.stack.clear();

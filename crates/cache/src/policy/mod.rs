@@ -162,7 +162,8 @@ pub trait Policy: Send + 'static {
     fn for_each(&self, each: &mut dyn FnMut(u32));
     /// Every slot in the order of [`for_each`](Policy::for_each), with a word of what else a snapshot
     /// is to keep of it: a queue, a count. Ghosts are not kept.
-    fn save(&self, each: &mut dyn FnMut(u32, u64)) {
+    fn save(&self, slots: &Slots, each: &mut dyn FnMut(u32, u64)) {
+        let _ = slots;
         self.for_each(&mut |slot| each(slot, 0));
     }
     /// [`insert`](Policy::insert) of an entry of a snapshot, called in the order of
@@ -175,6 +176,27 @@ pub trait Policy: Send + 'static {
     fn clear(&mut self);
     /// Heap bytes.
     fn bytes(&self) -> usize;
+}
+
+/// Fractions of a limit in the words of a snapshot: in 2^24ths, up to 15 limits; exact for limits
+/// below 2^24.
+mod share {
+    const ONE: u32 = 24;
+    /// What a share takes of a word.
+    pub(super) const BITS: u32 = 28;
+    const MASK: u64 = (1 << BITS) - 1;
+
+    pub(super) fn of(units: u64, limit: u64) -> u64 {
+        let limit = u128::from(limit.max(1));
+        let share = ((u128::from(units) << ONE) + limit / 2) / limit;
+        u64::try_from(share).map_or(MASK, |share| share.min(MASK))
+    }
+
+    /// The units of a share; higher bits of the word do not count.
+    pub(super) fn units(word: u64, limit: u64) -> u64 {
+        let units = (u128::from(word & MASK) * u128::from(limit) + (1 << (ONE - 1))) >> ONE;
+        u64::try_from(units).unwrap_or(u64::MAX)
+    }
 }
 
 /// A byte a slot that readers may write: how often it was used, up to a few.

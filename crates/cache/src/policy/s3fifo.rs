@@ -160,7 +160,7 @@ impl Policy for S3Fifo {
         assert_eq!(held, self.held, "entries of the queues");
     }
     /// The uses, the queue, and whether there were evictions before.
-    fn save(&self, each: &mut dyn FnMut(u32, u64)) {
+    fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
         self.for_each(&mut |slot| {
             let main = u64::from(self.in_main.get(slot));
             each(slot, u64::from(self.marks.get(slot)) | main << 2 | u64::from(self.filled) << 3);

@@ -65,7 +65,7 @@ impl Policy for Sieve {
     }
     /// The mark, and whether the hand has passed it: new entries come between those that it has and
     /// those that it has not.
-    fn save(&self, each: &mut dyn FnMut(u32, u64)) {
+    fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
         let mut passed = self.hand;
         let mut before = 0;
         while let Some(older) = passed.and_then(|slot| self.order.older(slot)) {

@@ -75,6 +75,20 @@ impl Frequencies {
         }
     }
 
+    /// The key was used so often at least. Who all are raised to what they had read the same again.
+    pub(super) fn raise(&mut self, hash: u32, count: u8) {
+        if self.words.is_empty() {
+            return;
+        }
+        let (mut raised, count) = (0, u64::from(count.min(15)));
+        for (word, shift) in self.places(hash) {
+            let more = count.saturating_sub(self.words[word] >> shift & 15);
+            self.words[word] += more << shift;
+            raised = raised.max(more);
+        }
+        self.uses = (self.uses + raised).min(SAMPLE * self.words.len() as u64 - 1);
+    }
+
     #[cold]
     fn halve(&mut self) {
         let mut odd = 0;
@@ -115,6 +129,27 @@ mod tests {
             over += usize::from(count > truth);
         }
         assert!(over < 80, "{over} of 400 are over");
+    }
+
+    #[test]
+    fn raised_to_what_they_read_keys_read_the_same() {
+        let (mut uses, mut copy) = (Frequencies::default(), Frequencies::default());
+        uses.reserve(64);
+        copy.reserve(64);
+        for key in 0..600_u64 {
+            (0..key % 7).for_each(|_| uses.add(mix(key) as u32));
+        }
+        for key in 0..40_u64 {
+            copy.raise(mix(key) as u32, uses.get(mix(key) as u32));
+        }
+        for key in 0..40_u64 {
+            assert_eq!(copy.get(mix(key) as u32), uses.get(mix(key) as u32), "{key}");
+        }
+        copy.raise(1, 255);
+        assert_eq!(copy.get(1), 15);
+        (0..100_000).for_each(|hash| copy.raise(hash, 15));
+        copy.add(1);
+        assert!(copy.get(1) >= 7 && copy.uses < SAMPLE * 64);
     }
 
     #[test]

@@ -27,6 +27,13 @@ impl TwoQueue {
     fn new_limit(&self) -> u64 {
         self.limit / 4
     }
+
+    fn enter(&mut self, main: bool, slot: u32, slots: &Slots) {
+        self.in_main.set(slot, main);
+        self.queues.push_newest(if main { MAIN } else { IN }, slot);
+        self.new += if main { 0 } else { slots.units(slot) };
+        self.held += 1;
+    }
 }
 
 impl Policy for TwoQueue {
@@ -53,10 +60,7 @@ impl Policy for TwoQueue {
     }
     fn insert(&mut self, slot: u32, slots: &Slots) {
         let known = self.ghosts.take(slots.hash(slot), slots.units(slot));
-        self.in_main.set(slot, known);
-        self.queues.push_newest(if known { MAIN } else { IN }, slot);
-        self.new += if known { 0 } else { slots.units(slot) };
-        self.held += 1;
+        self.enter(known, slot, slots);
     }
     #[inline]
     fn hit(&mut self, slot: u32, _: &Slots) {
@@ -95,6 +99,13 @@ impl Policy for TwoQueue {
             });
         }
         assert_eq!(held, self.held, "entries of the queues");
+    }
+    /// Which queue.
+    fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
+        self.for_each(&mut |slot| each(slot, u64::from(self.in_main.get(slot))));
+    }
+    fn restore(&mut self, slot: u32, word: u64, slots: &Slots) {
+        self.enter(word & 1 == 1, slot, slots);
     }
     fn clear(&mut self) {
         self.queues.clear();

@@ -2,7 +2,7 @@
 //! hill climbing (Einziger, Eytan, Friedman and Manes, Middleware 2018).
 
 use super::sketch::Frequencies;
-use super::{Policy, Slots};
+use super::{Policy, Slots, share};
 use crate::links::Links;
 use alloc::vec::Vec;
 
@@ -21,6 +21,8 @@ const RESTART: f64 = 0.05;
 /// A newcomer of this frequency that loses is admitted once in 128 times all the same, so that
 /// nobody can lock others out by colliding keys.
 const WARM: u8 = 6;
+/// The largest window in a snapshot.
+const MOST_SHARE: u64 = (1 << 24) - 1;
 
 /// Newcomers pass a window in order of use; who leaves it replaces the next to go of the rest only
 /// if it was used more often lately, by a sketch of all uses. The rest is a segmented LRU, four
@@ -199,6 +201,24 @@ impl Policy for WTinyLfu {
             });
         }
         assert!(self.window >= 1, "no window");
+    }
+    /// Which queue, how often it was used, the window and the dice. The climb begins anew from there.
+    fn save(&self, slots: &Slots, each: &mut dyn FnMut(u32, u64)) {
+        // At most four fifths of the limit, so less than a whole: 24 bits.
+        let policy =
+            share::of(self.window, self.limit).min(MOST_SHARE) << 6 | u64::from(self.dice) << 32;
+        self.for_each(&mut |slot| {
+            let uses = u64::from(self.uses.get(slots.hash(slot)));
+            each(slot, policy | uses << 2 | u64::from(self.queue_of[slot as usize]));
+        });
+    }
+    fn restore(&mut self, slot: u32, word: u64, slots: &Slots) {
+        let queue = (word & 3).min(PROTECTED as u64) as usize;
+        self.enter(queue, slot, slots.units(slot));
+        self.uses.raise(slots.hash(slot), (word >> 2 & 15) as u8);
+        let most = (self.limit - self.limit.div_ceil(5)).max(1);
+        self.window = share::units(word >> 6 & MOST_SHARE, self.limit).clamp(1, most);
+        self.dice = (word >> 32) as u32;
     }
     fn clear(&mut self) {
         self.queues.clear();

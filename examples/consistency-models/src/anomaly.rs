@@ -142,7 +142,9 @@ fn replaced(calls: &[Done], writes: &Writes, call: &Done) -> Option<(Duration, u
 pub fn staleness(outcome: &Outcome) -> Vec<Duration> {
     let writes = Writes::of(&outcome.calls);
     let reads = outcome.calls.iter().filter(|call| read(call).is_some());
-    reads.map(|call| replaced(&outcome.calls, &writes, call).map_or(Duration::ZERO, |r| r.0)).collect()
+    reads
+        .map(|call| replaced(&outcome.calls, &writes, call).map_or(Duration::ZERO, |r| r.0))
+        .collect()
 }
 
 fn stale(calls: &[Done], writes: &Writes) -> Vec<Found> {
@@ -208,7 +210,8 @@ fn effect_first(calls: &[Done], writes: &Writes) -> Vec<Found> {
         });
         if let Some(later) = later {
             let (client, newer) = (call.step.client, calls[later].step.op);
-            let what = format!("client {client} knows of {newer:?} and reads r{register} = {value}");
+            let what =
+                format!("client {client} knows of {newer:?} and reads r{register} = {value}");
             let calls = source.into_iter().chain([later, at]).collect();
             found.push(Found { kind: Anomaly::EffectFirst, calls, what });
         }
@@ -276,7 +279,8 @@ fn lost(calls: &[Done]) -> Vec<Found> {
     };
     let mut found = Vec::new();
     if count < increments as i64 {
-        let what = format!("{increments} additions were acknowledged, in the end there are {count}");
+        let what =
+            format!("{increments} additions were acknowledged, in the end there are {count}");
         let all = calls.iter().enumerate().filter(|(_, call)| call.step.op == Op::Increment);
         let (mut shown, mut last) = (Vec::new(), None);
         // Two that ran at once are the likely ones.
@@ -326,7 +330,10 @@ const STEPS: u64 = 3_000_000;
 
 /// Looks for an order of the calls of every object; what could not be explained, by object.
 #[must_use]
-pub fn linearizable_objects(outcome: &Outcome, registers_only: bool) -> Vec<(String, Option<String>)> {
+pub fn linearizable_objects(
+    outcome: &Outcome,
+    registers_only: bool,
+) -> Vec<(String, Option<String>)> {
     let calls = &outcome.calls;
     let registers: BTreeSet<u64> = calls
         .iter()
@@ -347,7 +354,10 @@ pub fn linearizable_objects(outcome: &Outcome, registers_only: bool) -> Vec<(Str
                 Answer::Value(value) => Some(*value),
                 _ => None,
             };
-            (format!("r{register}"), check(&Register::default(), calls, op, answer, RegisterOp::Read))
+            (
+                format!("r{register}"),
+                check(&Register::default(), calls, op, answer, RegisterOp::Read),
+            )
         })
         .collect();
     if registers_only {

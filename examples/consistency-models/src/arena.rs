@@ -109,6 +109,8 @@ pub struct Done {
     pub returned: Option<(Time, Answer)>,
     /// Whether links were cut at any time while it ran.
     pub cut: bool,
+    /// Whether a node stopped while it ran.
+    pub down: bool,
     /// Whether it asked a node on the smaller side of a cut.
     pub minority: bool,
 }
@@ -189,9 +191,9 @@ pub fn run<R: Replica>(
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let mut network = Network::new(NODES, Link::LOCAL, seed.stream("network"));
-    for a in 0..NODES {
-        for b in a + 1..NODES {
-            let one_way = Duration::from_millis(2 + PLACES[b] - PLACES[a]);
+    for (a, from) in PLACES.iter().enumerate() {
+        for (b, to) in PLACES.iter().enumerate().skip(a + 1) {
+            let one_way = Duration::from_millis(2 + to - from);
             // Much jitter: the nearest majority is not always the same.
             let link = Link { mean_extra: one_way.mul_f64(0.6), ..Link::far(one_way) };
             network.set(a, b, link.faulty(0.02, 0.02));
@@ -290,8 +292,8 @@ impl<R: Replica> Arena<'_, R> {
         let call = CallId(self.outcome.calls.len());
         state.waits = Some(call);
         let minority = self.minority.contains(&step.node);
-        let cut = !self.minority.is_empty() || self.up.contains(&false);
-        self.outcome.calls.push(Done { step, invoked: now, returned: None, cut, minority });
+        let (cut, down) = (!self.minority.is_empty(), self.up.contains(&false));
+        self.outcome.calls.push(Done { step, invoked: now, returned: None, cut, down, minority });
         self.events.after(DOORSTEP, Event::Reaches(call));
         self.events.after(PATIENCE, Event::GivesUp(call));
     }
@@ -362,6 +364,9 @@ impl<R: Replica> Arena<'_, R> {
 
     fn crash(&mut self, node: usize) -> String {
         self.up[node] = false;
+        for call in self.clients.values().filter_map(|client| client.waits) {
+            self.outcome.calls[call.0].down = true;
+        }
         self.woken[node] = Time::MAX;
         format!("node {node} stopped")
     }

@@ -125,6 +125,10 @@ impl Row {
     }
 
     fn call(&mut self, call: &Done) {
+        // Nodes that stop are block 4's subject.
+        if call.down {
+            return;
+        }
         let side = match (call.cut, call.minority) {
             (true, true) => 0,
             (true, false) => 1,

@@ -108,7 +108,8 @@ impl Causal {
     }
 
     fn serve(&mut self, io: &mut Io<Said>, call: CallId, op: Op, session: Session) {
-        let has = !matches!(session.seen.compare(&self.seen), Causality::After | Causality::Concurrent);
+        let has =
+            !matches!(session.seen.compare(&self.seen), Causality::After | Causality::Concurrent);
         if self.tokens && !has {
             self.waiting.push((call, op, session));
             return;
@@ -184,7 +185,9 @@ impl Replica for Causal {
 
     fn label(message: &Said) -> String {
         match message {
-            Said::Write(write) => format!("{:?} = {:?} after {}", write.key, write.cell, write.after.total()),
+            Said::Write(write) => {
+                format!("{:?} = {:?} after {}", write.key, write.cell, write.after.total())
+            }
             Said::Have(seen) => format!("have {}", seen.total()),
         }
     }

@@ -60,7 +60,9 @@ pub const fn looks_at(op: Op) -> Option<Key> {
 /// What follows from what it read: an answer, or a write that is then answered with `Done`.
 ///
 /// Between the read and the write anything may happen. That is the lost update, and the write skew.
-#[must_use]
+///
+/// # Errors
+/// The answer, when nothing is written: no failure, the shorter way.
 pub fn follows(op: Op, seen: &Cell) -> Result<(Key, Cell), Answer> {
     match op {
         Op::Read(_) => Err(Answer::Value(seen.number())),

@@ -27,12 +27,20 @@ fn strong(claims: &mut Claims, facts: &Facts) {
         .judge("20.FR2", log.free_of(Anomaly::StaleRead), "log and quorum register: none")
         .evidence("block 3; tests/anomaly.rs shows that the checker sees one");
     let seeds = facts.bingo.seeds.1;
-    let all = log.explained == [log.registers, seeds, seeds] && quorum.explained[0] == quorum.registers;
+    let all =
+        log.explained == [log.registers, seeds, seeds] && quorum.explained[0] == quorum.registers;
     claims
-        .judge("20.FR3", all, "an order explains every object of the log, every register of the quorum")
+        .judge(
+            "20.FR3",
+            all,
+            "an order explains every object of the log, every register of the quorum",
+        )
         .evidence("block 7, 20.T7");
     claims
-        .wrong_figure("20.FR4", "consensus makes it linearizable; ACID by itself does not (isolation levels)")
+        .wrong_figure(
+            "20.FR4",
+            "consensus makes it linearizable; ACID by itself does not (isolation levels)",
+        )
         .evidence("log.rs, quorum.rs: a register needs no consensus");
     let level = |level: Level| {
         facts.levels.iter().find(|row| row.0 == level).map_or_else(Default::default, |row| row.1)
@@ -59,11 +67,12 @@ fn eventual(claims: &mut Claims, facts: &Facts) {
         .judge("20.FR7", agreed, "replicas agree after every cut")
         .evidence("block 4; equal counts are no proof: every row is compared");
     let lww = facts.bingo.row("lww");
+    claims.met("20.FR8", Value::Share(lww.stale_share())).evidence("of LWW's reads; block 3");
     claims
-        .met("20.FR8", Value::Share(lww.stale_share()))
-        .evidence("of LWW's reads; block 3");
-    claims
-        .wrong_figure("20.FR9", "write, then send: a crash between loses the like; sent twice counts twice")
+        .wrong_figure(
+            "20.FR9",
+            "write, then send: a crash between loses the like; sent twice counts twice",
+        )
         .evidence("--without outbox, --without idempotent-apply");
     claims
         .wrong_figure("20.FR10", "at one millisecond each replica keeps its own: they never agree")
@@ -71,14 +80,19 @@ fn eventual(claims: &mut Claims, facts: &Facts) {
     claims
         .wrong_figure(
             "20.FR11",
-            format!("{} equal clocks would be conflicts", human::thousands(facts.parts.clocks.equal)),
+            format!(
+                "{} equal clocks would be conflicts",
+                human::thousands(facts.parts.clocks.equal)
+            ),
         )
         .evidence("--without equal-is-equal; block 7, 20.FR11");
     let crdt = facts.bingo.row("crdt");
     claims
         .judge("20.FR12", crdt.free_of(Anomaly::LostUpdate), "CRDT: no addition lost in any seed")
         .evidence("--without own-entries; reads may still be old");
-    claims.met("20.FR13", "broadcast, and gossip every 80 ms for what was lost").evidence("eventual.rs");
+    claims
+        .met("20.FR13", "broadcast, and gossip every 80 ms for what was lost")
+        .evidence("eventual.rs");
 }
 
 fn properties(claims: &mut Claims, facts: &Facts) {
@@ -138,9 +152,7 @@ fn trade_offs(claims: &mut Claims, facts: &Facts) {
         .met("20.T1", format!("stalest read: log 0, LWW {}", human::duration(row("lww").stalest())))
         .evidence("block 7");
     claims.met("20.T2", "round trips to a majority against none").evidence("block 7");
-    claims
-        .wrong_figure("20.T3", "lower on the side without a majority only")
-        .evidence("block 7");
+    claims.wrong_figure("20.T3", "lower on the side without a majority only").evidence("block 7");
     claims
         .wrong_figure("20.T4", "both tolerate a cut: neither is wrong afterwards")
         .evidence("block 4, block 7");
@@ -157,6 +169,9 @@ fn trade_offs(claims: &mut Claims, facts: &Facts) {
         .met("20.R1", format!("{} transfers, {} refused, none wrong", safe.done, safe.refused))
         .evidence("transfer.rs; seats and stock: designs 10, 15, 27, 45");
     claims
-        .met("20.R2", format!("{} likes, all there once", human::thousands(facts.parts.likes.likes)))
+        .met(
+            "20.R2",
+            format!("{} likes, all there once", human::thousands(facts.parts.likes.likes)),
+        )
         .evidence("likes.rs");
 }

@@ -65,7 +65,7 @@ pub fn run(seed: Seed, writes: u64, on: &Safeguards, invariants: &mut Invariants
     let mut events: Events<Result<(usize, Version), usize>> = Events::new();
     let mut at = Time::ZERO;
     for _ in 0..writes {
-        at = at + dice.between(Duration::ZERO, Duration::from_millis(60));
+        at += dice.between(Duration::ZERO, Duration::from_millis(60));
         events.at(at, Err(dice.below(NODES as u64) as usize));
     }
     let mut held: [Vec<Version>; NODES] = Default::default();

@@ -185,7 +185,8 @@ impl Replica for Eventual {
 
     fn label(message: &Said) -> String {
         let cells = message.cells.iter();
-        let cells: Vec<_> = cells.map(|(key, held)| format!("{key:?} = {:?}", held.get())).collect();
+        let cells: Vec<_> =
+            cells.map(|(key, held)| format!("{key:?} = {:?}", held.get())).collect();
         match cells.len() {
             0 => format!("count {}", message.count.value()),
             1 => cells[0].clone(),

@@ -115,7 +115,8 @@ fn complexity(facts: &Facts) -> TradeOff {
 }
 
 fn money(facts: &Facts) -> TradeOff {
-    let columns = ["a client asks by", "done", "refused", "waits", "turned back", "sum off by", "skews"];
+    let columns =
+        ["a client asks by", "done", "refused", "waits", "turned back", "sum off by", "skews"];
     let mut table = Table::new(columns);
     for (level, sum, _) in &facts.levels {
         table.row([
@@ -159,7 +160,8 @@ fn spectrum(facts: &Facts) -> TradeOff {
 }
 
 fn cap() -> TradeOff {
-    let mut table = Table::new(["while a cut lasts", "consistent", "available to all", "who does so"]);
+    let mut table =
+        Table::new(["while a cut lasts", "consistent", "available to all", "who does so"]);
     let rows = [
         ("refuse on the side without a majority", "yes", "no", "log, quorum register"),
         ("answer everywhere", "no", "yes", "causal, eventual"),

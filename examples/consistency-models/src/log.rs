@@ -219,8 +219,7 @@ impl Replica for Log {
         let own = Seed::new(self.stream.next_u64()).stream("node");
         // The disk: in this simulation every sync is honest.
         let disk = self.raft.durable().clone();
-        self.raft =
-            Raft::restart(disk, self.me, NODES, TIMING, self.rules, own, io.now);
+        self.raft = Raft::restart(disk, self.me, NODES, TIMING, self.rules, own, io.now);
         self.machine = Machine::default();
         self.waiting.clear();
         self.proposed.clear();

@@ -17,10 +17,10 @@ pub const DIAGRAM: &str = r"
       causal              vectors ─────────┤ {  causal  }
       eventual            stamps, CRDTs ───┤ { eventual }
                                            ▼
-  answers ──{ answered }──▶ history ──▶ checker: {  named   } anomalies, each a seed
+  answers ──{ answered }──▶ history ──▶ checker ──▶ {  named   } names
 
   accounts: two connections ──{  done    }──▶ one SQLite file ──▶ auditor
-  likes:    site + outbox ───{  likes   }──▶ two other sites, {  again   } came twice
+  likes:    site + outbox ───{  likes   }──▶ two others, {  again   } twice
   versions: three replicas ──{ compared }──▶ newer, older, equal or concurrent
 ";
 
@@ -41,7 +41,8 @@ pub fn answer(facts: &Facts) -> Block {
         None => {
             let (first, count) = facts.bingo.seeds;
             let last = first.wrapping_add(count - 1);
-            block.text(format!("Which model shows what, and the first of seeds {first} to {last}:"));
+            block
+                .text(format!("Which model shows what, and the first of seeds {first} to {last}:"));
             block.table(facts.bingo.table());
         }
     }
@@ -55,10 +56,16 @@ pub fn estimates() -> Vec<Estimate> {
         Estimate::new("20.E1", "a like, home to the farthest site", "ms", 135.0 * MILLISECOND)
             .working("50 ms until the relay looks, 85 ms one way: the text's minutes are outages")
             .document_as("seconds to minutes", Ok(1.0 * SECOND)),
-        Estimate::new("20.E2", "a G-Counter of 3 replicas", "B", 3.0 * (16.0 * BYTE))
-            .working("8 B of name and 8 B of count a replica; 5 replicas and both directions: 160 B"),
-        Estimate::new("20.NFR2", "a write by the log, asked at the leader", "ms", 30.0 * MILLISECOND)
-            .working("node 2 to its second nearest, node 0, and back: 2 x 15 ms; a majority is 3 of 5"),
+        Estimate::new("20.E2", "a G-Counter of 3 replicas", "B", 3.0 * (16.0 * BYTE)).working(
+            "8 B of name and 8 B of count a replica; 5 replicas and both directions: 160 B",
+        ),
+        Estimate::new(
+            "20.NFR2",
+            "a write by the log, asked at the leader",
+            "ms",
+            30.0 * MILLISECOND,
+        )
+        .working("node 2 to its second nearest, node 0, and back: 2 x 15 ms; a majority is 3 of 5"),
         Estimate::new("20.NFR5", "a write at one's own node", "ms", 1.0 * MILLISECOND)
             .working("0.5 ms to the node and 0.5 ms back, no matter where the others are"),
     ]
@@ -91,16 +98,7 @@ pub fn flow(flow: &mut Flow, facts: &Facts) {
 /// The one table: latency, availability and staleness of each model.
 #[must_use]
 pub fn costs(facts: &Facts) -> Table {
-    let columns = [
-        "model",
-        "read",
-        "r. p99",
-        "write",
-        "w. p99",
-        "small side",
-        "stale",
-        "stalest",
-    ];
+    let columns = ["model", "read", "r. p99", "write", "w. p99", "small side", "stale", "stalest"];
     let mut table = Table::new(columns);
     let bingo = facts.own.as_ref().map_or(&facts.bingo, |own| &own.1);
     for row in &bingo.rows {
@@ -131,7 +129,7 @@ pub fn load(facts: &Facts) -> Block {
     let mut block = Block::default();
     let calls: u64 = facts.bingo.rows.iter().map(|row| row.calls).sum();
     block.text(format!(
-        "{} calls: {} seeds, seven rows, four clients that move between {NODES} sites 4 to 42 ms apart, two cuts of 0.7 and 0.8 s, wall clocks up to 300 ms off. Median and p99 without a cut; small side: calls answered within 600 ms on the smaller side of a cut; stale: of the reads of registers.",
+        "{} calls: {} seeds, seven rows, four clients that move between {NODES} sites 4 to 42 ms apart, two cuts of 0.7 and 0.8 s, writers that die half way, wall clocks up to 300 ms off. Median and p99 without a cut; small side: calls answered within 600 ms on the smaller side of a cut; stale: of the reads of registers.",
         human::thousands(calls),
         facts.bingo.seeds.1,
     ));

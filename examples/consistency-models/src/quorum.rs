@@ -221,6 +221,7 @@ impl Replica for QuorumNode {
 /// Quorums of five that meet, and of two that need not.
 #[must_use]
 pub fn quorum(meets: bool) -> Quorum {
-    let quorum = if meets { Quorum::majority(NODES as u32) } else { Quorum::new(NODES as u32, 2, 2) };
+    let quorum =
+        if meets { Quorum::majority(NODES as u32) } else { Quorum::new(NODES as u32, 2, 2) };
     quorum.expect("a quorum of five")
 }

@@ -53,7 +53,7 @@ pub fn run(run: &Run) -> Result<Report, Failure> {
     }
 
     // The models side by side: always whole, each row says itself what is off in it.
-    let seeds = if intact { run.scale.pick(10, 60, 500) } else { 4 };
+    let seeds = if intact { run.scale.pick(10, 100, 1_000) } else { 4 };
     let began = Instant::now();
     let progress = run.progress("seeds", seeds);
     let bingo = bingo::play(run.seed, seeds, &progress);

@@ -1,6 +1,6 @@
 //! What clients do: generated from a seed, or read from `--data`. Every model gets the same script.
 
-use kit::{Seed, Time};
+use kit::{Seed, Stream, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use std::time::Duration;
 pub const NODES: usize = 5;
 /// Clients: each makes one call at a time.
 pub const CLIENTS: usize = 4;
-/// Plain registers.
-pub const REGISTERS: u64 = 2;
+/// Plain registers; one more is written by those who die half way.
+pub const REGISTERS: u64 = 3;
 /// How long a client waits for an answer before it counts the call as not answered.
 pub const PATIENCE: Duration = Duration::from_millis(600);
 
@@ -107,11 +107,11 @@ pub const START: Time = Time::from_millis(1_000);
 
 impl Script {
     /// The script of `seed`: four clients, each at home at one node and in a third of its calls
-    /// somewhere else, two partitions, clocks that are off by up to 300 ms.
+    /// somewhere else; two partitions, then writers that die half way; clocks that are off by up to 300 ms.
     #[must_use]
     pub fn generated(seed: Seed) -> Self {
         let mut dice = seed.stream("script");
-        let end = Time::from_millis(4_600);
+        let end = Time::from_millis(7_300);
         let mut script = Self { end, leaves_out: true, ..Self::default() };
         for skew in &mut script.skew {
             *skew = dice.below(601) as i64 - 300;
@@ -147,7 +147,7 @@ impl Script {
             }
         }
         // Both doctors of a shift ask at once, at two nodes.
-        for shift in 0..6 {
+        for shift in 0..9 {
             let at = START + Duration::from_millis(80 + 550 * shift);
             for doctor in 0..2 {
                 let (client, op) = (CLIENTS + doctor as usize, Op::GoOff(shift, doctor));
@@ -160,17 +160,39 @@ impl Script {
             let op = Op::Write(0, value);
             script.steps.push(Step { at: end, client, node: client, op });
         }
+        for round in 0..4 {
+            let at = START + Duration::from_millis(3_400 + 700 * round);
+            value += 1;
+            script.half_way(at, value, &mut dice);
+        }
         script.finish();
         let first = START + Duration::from_millis(900 + dice.below(200));
         let alone = dice.below(NODES as u64) as usize;
         let with = (alone + 1 + dice.below(NODES as u64 - 1) as usize) % NODES;
-        script.troubles = vec![
+        script.troubles.extend([
             (first, Trouble::Cut(vec![alone, with])),
             (first + Duration::from_millis(700), Trouble::Heal),
             (first + Duration::from_millis(1_200), Trouble::CutLeader),
             (first + Duration::from_millis(2_000), Trouble::Heal),
-        ];
+        ]);
         script
+    }
+
+    /// A writer at one end of the line dies when few have its write, and so do, for a moment, those
+    /// that it was sent to; then one client reads near the writer and far from it.
+    fn half_way(&mut self, at: Time, value: u64, dice: &mut Stream) {
+        let ms = Duration::from_millis;
+        let register = REGISTERS;
+        let crash = at + dice.between(ms(55), ms(125));
+        self.troubles.extend([0, 1, 2].map(|node| (crash, Trouble::Crash(node))));
+        self.troubles.push((crash + ms(45), Trouble::Crash(4)));
+        self.troubles.push((crash + ms(110), Trouble::RestartAll));
+        let (writer, reader) = (CLIENTS + 2, CLIENTS + 3);
+        let mut step = |at, client, node, op| self.steps.push(Step { at, client, node, op });
+        step(at, writer, 4, Op::Write(register, value));
+        step(at - ms(150), reader, 0, Op::Read(register));
+        step(crash + ms(160), reader, 3, Op::Read(register));
+        step(crash + ms(290), reader, 0, Op::Read(register));
     }
 
     /// Adds the last look at counter and set, and sorts.

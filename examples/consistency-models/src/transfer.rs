@@ -134,7 +134,8 @@ pub fn run(
     invariants: &mut Invariants,
 ) -> rusqlite::Result<Facts> {
     let names = [SUM, FUNDS, HOUSEHOLD].map(|name| invariants.declare(name));
-    let folder = tempfile::tempdir().map_err(|_| rusqlite::Error::InvalidPath("temporary".into()))?;
+    let folder =
+        tempfile::tempdir().map_err(|_| rusqlite::Error::InvalidPath("temporary".into()))?;
     let path = folder.path().join("accounts.sqlite");
     let auditor = schema(&path)?;
     for id in 1..=4 {
@@ -174,9 +175,9 @@ fn job(dice: &mut Stream) -> Job {
     let amount = 1_000 + 500 * dice.below(15) as i64;
     let one = dice.below(2) as i64;
     match dice.below(6) {
-        0..3 => Job::Transfer(1 + one, 2 - one, amount),
-        3 | 4 => Job::Withdraw(3 + one, 2 * amount),
-        _ => Job::Deposit(3 + one, 4 * amount),
+        0 | 1 => Job::Transfer(1 + one, 2 - one, amount),
+        2..5 => Job::Withdraw(3 + one, 2 * amount),
+        _ => Job::Deposit(3 + one, 5 * amount),
     }
 }
 

@@ -103,7 +103,9 @@ pub fn judge(kind: Kind, outcome: &Outcome, invariants: &mut Invariants) {
             let skew = invariants.declare(SKEW);
             let found = anomaly::find(outcome);
             let found = found.iter().find(|found| found.kind == anomaly::Anomaly::WriteSkew);
-            invariants.check(skew, found.is_none(), || found.map_or_else(String::new, |f| f.what.clone()));
+            invariants.check(skew, found.is_none(), || {
+                found.map_or_else(String::new, |f| f.what.clone())
+            });
             agree(outcome, invariants);
         }
         Kind::Quorum => explained(QUORUM, outcome, true, invariants),
@@ -154,7 +156,8 @@ fn explained(name: &str, outcome: &Outcome, registers: bool, invariants: &mut In
     let invariant: Invariant = invariants.declare(name);
     for (object, problem) in anomaly::linearizable_objects(outcome, registers) {
         if problem.is_some() {
-            let stale = anomaly::find(outcome).first().and_then(|found| found.calls.last().copied());
+            let stale =
+                anomaly::find(outcome).first().and_then(|found| found.calls.last().copied());
             history(outcome, stale, invariants);
         }
         invariants.check(invariant, problem.is_none(), || {
@@ -168,12 +171,16 @@ fn agree(outcome: &Outcome, invariants: &mut Invariants) {
     for (node, state) in outcome.states.iter().enumerate().skip(1) {
         let same = *state == outcome.states[0];
         if !same {
-            let writes = outcome.calls.iter().rposition(|call| matches!(call.step.op, Op::Write(..)));
+            let writes =
+                outcome.calls.iter().rposition(|call| matches!(call.step.op, Op::Write(..)));
             history(outcome, writes, invariants);
         }
         invariants.check(agree, same, || {
             let first = &outcome.states[0];
-            format!("node 0 ends with {:?}, node {node} with {:?}", first.registers, state.registers)
+            format!(
+                "node 0 ends with {:?}, node {node} with {:?}",
+                first.registers, state.registers
+            )
         });
     }
 }

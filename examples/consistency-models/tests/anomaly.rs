@@ -16,6 +16,7 @@ fn outcome(lines: &[Line]) -> Outcome {
         invoked: ms(*from),
         returned: (*to > 0).then(|| (ms(*to), answer.clone())),
         cut: false,
+        down: false,
         minority: false,
     };
     Outcome { calls: lines.iter().map(call).collect(), ..Outcome::default() }
@@ -27,7 +28,9 @@ fn kinds(lines: &[Line]) -> Vec<Anomaly> {
 }
 
 fn explained(lines: &[Line]) -> bool {
-    anomaly::linearizable_objects(&outcome(lines), false).iter().all(|(_, problem)| problem.is_none())
+    anomaly::linearizable_objects(&outcome(lines), false)
+        .iter()
+        .all(|(_, problem)| problem.is_none())
 }
 
 const fn read(client: usize, from: u64, to: u64, value: u64) -> Line {
@@ -40,7 +43,13 @@ const fn write(client: usize, from: u64, to: u64, value: u64) -> Line {
 
 #[test]
 fn a_clean_history_has_no_name() {
-    let lines = [write(0, 1, 5, 7), read(1, 2, 6, 0), read(1, 7, 9, 7), write(0, 8, 20, 9), read(2, 9, 10, 9)];
+    let lines = [
+        write(0, 1, 5, 7),
+        read(1, 2, 6, 0),
+        read(1, 7, 9, 7),
+        write(0, 8, 20, 9),
+        read(2, 9, 10, 9),
+    ];
     assert_eq!(kinds(&lines), []);
     assert!(explained(&lines));
 }
@@ -62,11 +71,23 @@ fn a_value_that_was_replaced_before_the_read_began_is_stale_and_how_stale() {
 
 #[test]
 fn a_client_that_meets_a_replaced_value_again_went_back() {
-    let lines = [write(0, 1, 99, 7), write(1, 1, 99, 9), read(2, 10, 11, 7), read(2, 12, 13, 9), read(2, 14, 15, 7)];
+    let lines = [
+        write(0, 1, 99, 7),
+        write(1, 1, 99, 9),
+        read(2, 10, 11, 7),
+        read(2, 12, 13, 9),
+        read(2, 14, 15, 7),
+    ];
     assert_eq!(kinds(&lines), [Anomaly::BackwardsRead]);
     assert!(!explained(&lines));
     // Two clients may see two values in two orders: no client went back.
-    let lines = [write(0, 1, 99, 7), write(1, 1, 99, 9), read(2, 10, 11, 7), read(2, 12, 13, 9), read(3, 14, 15, 7)];
+    let lines = [
+        write(0, 1, 99, 7),
+        write(1, 1, 99, 9),
+        read(2, 10, 11, 7),
+        read(2, 12, 13, 9),
+        read(3, 14, 15, 7),
+    ];
     assert_eq!(kinds(&lines), []);
 }
 
@@ -82,7 +103,7 @@ fn an_effect_without_its_cause_is_named_over_two_registers_and_three_clients() {
     ];
     assert_eq!(kinds(&lines), [Anomaly::EffectFirst]);
     // Who has not met the effect may meet the past.
-    let mut clean = lines.clone();
+    let mut clean = lines;
     clean[4].0 = 3;
     assert_eq!(kinds(&clean), []);
 }

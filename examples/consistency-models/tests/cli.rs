@@ -29,7 +29,7 @@ fn wrong_flags_and_inputs_are_answered_with_status_2_and_what_is_wrong() {
         (&["--data", "no-such-file"], "no-such-file"),
         (&["--data", "."], "directory"),
         (&["--data", "-"], "no call in 1 lines"),
-        (&["--backend", "ftp://x"], "unknown backend"),
+        (&["--backend", "ftp://x"], "no backends"),
         (&["--colour"], "--colour"),
     ] {
         let out = program(args, "hello world\n");

@@ -32,7 +32,11 @@ fn every_safeguard_breaks_its_own_invariant_within_twenty_seeds() {
             (!broken.is_empty()).then_some(broken)
         });
         let broken = broken.unwrap_or_default();
-        assert!(broken.iter().any(|name| name == safeguard.breaks), "{}: {broken:?}", safeguard.name);
+        assert!(
+            broken.iter().any(|name| name == safeguard.breaks),
+            "{}: {broken:?}",
+            safeguard.name
+        );
     }
 }
 

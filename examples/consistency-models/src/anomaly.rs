@@ -325,6 +325,9 @@ fn skew(calls: &[Done]) -> Vec<Found> {
     shifts.into_iter().filter_map(both).collect()
 }
 
+/// The call that no order explains, by number, and in words.
+pub type Problem = (usize, String);
+
 /// Steps of a search for an order, at most.
 const STEPS: u64 = 3_000_000;
 
@@ -333,7 +336,7 @@ const STEPS: u64 = 3_000_000;
 pub fn linearizable_objects(
     outcome: &Outcome,
     registers_only: bool,
-) -> Vec<(String, Option<String>)> {
+) -> Vec<(String, Option<Problem>)> {
     let calls = &outcome.calls;
     let registers: BTreeSet<u64> = calls
         .iter()
@@ -393,7 +396,7 @@ fn check<M: Model>(
     op: impl Fn(Op) -> Option<M::Op>,
     answer: impl Fn(&Answer) -> M::Ret,
     look: M::Op,
-) -> Option<String>
+) -> Option<Problem>
 where
     M::Op: PartialEq,
 {
@@ -417,8 +420,8 @@ where
             let (step, returned) = (&call.step, &call.returned);
             let answer = returned.as_ref().map(|(_, answer)| answer);
             let said = format!("client {} at node {}: {:?}", step.client, step.node, step.op);
-            Some(format!("no order explains {said} -> {answer:?}"))
+            Some((numbers[stuck], format!("no order explains {said} -> {answer:?}")))
         }
-        Verdict::Undecided { limit } => Some(format!("not decided in {limit} steps")),
+        Verdict::Undecided { limit } => Some((calls.len() - 1, format!("not decided in {limit} steps"))),
     }
 }

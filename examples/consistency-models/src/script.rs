@@ -165,6 +165,14 @@ impl Script {
             value += 1;
             script.half_way(at, value, &mut dice);
         }
+        // A client writes where the clock is fast, moves, and writes where it is slow.
+        let slow = (0..NODES).min_by_key(|&node| script.skew[node]).unwrap_or(1);
+        for (nth, node) in (0..).zip([0, slow]) {
+            value += 1;
+            let at = START + Duration::from_millis(300 + 12 * nth);
+            let op = Op::Write(REGISTERS + 1, value);
+            script.steps.push(Step { at, client: CLIENTS + 4, node, op });
+        }
         script.finish();
         let first = START + Duration::from_millis(900 + dice.below(200));
         let alone = dice.below(NODES as u64) as usize;

@@ -155,13 +155,10 @@ pub fn sentence(call: &crate::arena::Done) -> String {
 fn explained(name: &str, outcome: &Outcome, registers: bool, invariants: &mut Invariants) {
     let invariant: Invariant = invariants.declare(name);
     for (object, problem) in anomaly::linearizable_objects(outcome, registers) {
-        if problem.is_some() {
-            let stale =
-                anomaly::find(outcome).first().and_then(|found| found.calls.last().copied());
-            history(outcome, stale, invariants);
-        }
-        invariants.check(invariant, problem.is_none(), || {
-            format!("{object}: {}", problem.unwrap_or_default())
+        history(outcome, problem.as_ref().map(|problem| problem.0), invariants);
+        let holds = problem.is_none();
+        invariants.check(invariant, holds, || {
+            format!("{object}: {}", problem.map_or_else(String::new, |problem| problem.1))
         });
     }
 }

@@ -422,6 +422,8 @@ where
             let said = format!("client {} at node {}: {:?}", step.client, step.node, step.op);
             Some((numbers[stuck], format!("no order explains {said} -> {answer:?}")))
         }
-        Verdict::Undecided { limit } => Some((calls.len() - 1, format!("not decided in {limit} steps"))),
+        Verdict::Undecided { limit } => {
+            Some((calls.len() - 1, format!("not decided in {limit} steps")))
+        }
     }
 }

@@ -1,4 +1,5 @@
 //! The shared index: as one thread, as the live one; as many, nothing lost and nothing twice.
+#![cfg(feature = "std")]
 
 mod common;
 

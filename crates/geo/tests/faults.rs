@@ -1,4 +1,5 @@
 //! Every input that breaks a peer, in the order of the table of COMPARE.md.
+#![cfg(feature = "std")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Fences against a model that knows every fence and walks every way step by step. One file: the model, and
 //! the histories, scenes and real tracks that it is asked about.
+#![cfg(feature = "std")]
 
 #[path = "common/any_fixes.rs"]
 mod any_fixes;

@@ -1,4 +1,5 @@
 //! The live index as a state machine against a map and measuring everything.
+#![cfg(feature = "std")]
 
 mod common;
 

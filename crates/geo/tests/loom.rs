@@ -23,12 +23,22 @@ impl Hasher for ByKey {
 
 type Index = SharedIndex<u64, BuildHasherDefault<ByKey>>;
 
-/// Every interleaving with at most two preemptions (Musuvathi and Qadeer).
-fn model(body: impl Fn() + Send + Sync + 'static) {
+/// Every interleaving with at most two preemptions (Musuvathi and Qadeer), of which there are at
+/// least `least`: a model whose threads never meet has one.
+fn model(least: usize, body: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
     builder.max_branches = 100_000;
-    builder.check(body);
+    // Not of loom: it lives through all of them.
+    let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = seen.clone();
+    builder.check(move || {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        body();
+    });
+    let seen = seen.load(std::sync::atomic::Ordering::Relaxed);
+    println!("{seen} interleavings");
+    assert!(seen >= least, "{seen} interleavings, expected {least} or more");
 }
 
 fn at(lat: f64, lng: f64) -> LatLng {
@@ -41,7 +51,7 @@ fn index() -> Arc<Index> {
 
 #[test]
 fn one_that_crosses_the_earth_during_a_question_comes_exactly_once() {
-    model(|| {
+    model(2, || {
         let index = index();
         index.upsert(0, at(10.0, 10.0));
         index.upsert(1, at(10.0, 10.1));
@@ -63,7 +73,7 @@ fn one_that_crosses_the_earth_during_a_question_comes_exactly_once() {
 
 #[test]
 fn of_two_threads_that_put_or_take_one_key_each_sees_the_others_step_or_none() {
-    model(|| {
+    model(2, || {
         let index = index();
         index.upsert(1, at(0.0, 0.0));
         let other = index.clone();
@@ -82,7 +92,7 @@ fn of_two_threads_that_put_or_take_one_key_each_sees_the_others_step_or_none() {
 
 #[test]
 fn one_that_is_renewed_in_time_is_not_expired() {
-    model(|| {
+    model(2, || {
         let index = index();
         index.upsert_until(1, at(0.0, 0.0), Time::from_secs(1));
         let other = index.clone();

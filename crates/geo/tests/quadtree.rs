@@ -102,9 +102,12 @@ fn a_crowd_in_one_place_ends_at_the_deepest_level() {
     assert_eq!((tree.depth(), tree.len()), (26, 1_000));
     assert_eq!(tree.within(at(48.0, 2.0), Meters::ZERO).len(), 1_000);
     assert_eq!(tree.nearest(at(-48.0, -178.0), 2_000).len(), 1_000);
-    for i in 0..1_000 {
+    for i in 0..998 {
         assert!(tree.remove(at(48.0, 2.0), &i));
+        // Four become one when half a leaf is left of them, and so on up the chain.
+        assert_eq!(tree.depth(), if i < 997 { 26 } else { 0 });
     }
+    assert!(tree.remove(at(48.0, 2.0), &998) && tree.remove(at(48.0, 2.0), &999));
     assert_eq!(
         (tree.depth(), tree.len(), format!("{tree:?}")),
         (0, 0, "QuadTree(0 places, 1 nodes)".into())

@@ -77,7 +77,7 @@ proptest! {
             prop_assert_eq!(&found, &expected);
             let bytes = index.encode();
             let view = View::new(&bytes).unwrap();
-            prop_assert_eq!(view.in_region(&region).map(|(_, id)| id as u32).collect::<Vec<_>>(), expected.clone());
+            prop_assert_eq!(view.in_region(&region).map(|(_, id)| id as u32).collect::<Vec<_>>(), expected);
             // Nearest first in the region, and only some.
             let near: Vec<Meters> = index.near(center).iter().filter(|hit| region.contains(hit.position())).take(9).map(|hit| hit.distance()).collect();
             let mut all: Vec<Meters> = index.iter().filter(|(p, _)| region.contains(*p)).map(|(p, _)| Sphere::EARTH.distance(center, p)).collect();
@@ -242,9 +242,9 @@ fn sha256(text: &str) -> String {
         while low + 1 < high {
             let middle = (low + high) / 2;
             if middle.checked_pow(power).is_some_and(|x| x <= n) {
-                low = middle
+                low = middle;
             } else {
-                high = middle
+                high = middle;
             }
         }
         low as u32

@@ -1,4 +1,5 @@
 //! The shared index: as one thread, as the live one; as many, nothing lost and nothing twice.
+#![cfg(feature = "std")]
 
 mod common;
 
@@ -123,5 +124,19 @@ fn what_each_thread_put_last_is_there() {
         for key in 0..50 {
             assert_eq!(index.position(&(thread, key)), Some(place(thread, 2_950 + key)));
         }
+    }
+}
+
+/// The radius of the last hit is carried to the next shard only once there are `k` of them.
+#[test]
+fn few_objects_in_many_shards_are_all_found() {
+    let index = SharedIndex::with_shards(8, std::hash::RandomState::new());
+    for key in 0..40_u32 {
+        index.upsert(key, at(0.0, f64::from(key)));
+    }
+    for k in 1..=40 {
+        let near: Vec<u32> = index.nearest(at(0.0, 0.0), k).iter().map(|hit| hit.0).collect();
+        assert_eq!(near.len(), k);
+        assert!(near.iter().zip(0..).all(|(key, i)| *key == i), "{near:?}");
     }
 }

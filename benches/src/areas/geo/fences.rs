@@ -77,7 +77,7 @@ fn rows(run: &Run, inside: bool, limit: f64) -> Vec<Row> {
     let theirs = Side::new("rstar of boxes, a map of states, by hand", timing[1].best);
     let note = "the peer has no crossings, no hysteresis, no dwell, no expiry";
     vec![
-        subject.at("limit").limit(side.clone(), limit).note(&format!("{:.2} M fixes/s", 1e3 / timing[0].best)),
+        subject.at("limit").limit(side.clone(), limit).note(format!("{:.2} M fixes/s", 1e3 / timing[0].best)),
         subject.at("rstar").against(side, theirs, None).note(note),
     ]
 }

@@ -5,7 +5,7 @@ use super::{B, Direct, F, F1, TINY, hypot, norm, reduced};
 use crate::coord::{LatLng, Meters};
 use crate::math::{self, atan2};
 
-/// A geodesic that leaves a position: [`Wgs84::line`].
+/// A geodesic that leaves a position: [`Wgs84::line`](crate::Wgs84::line).
 #[derive(Clone, Copy, Debug)]
 pub struct GeodesicLine {
     lng1: f64,

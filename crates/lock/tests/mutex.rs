@@ -115,6 +115,8 @@ fn a_keeper_extends_in_time_and_tells_the_loss() {
         extensions += 1;
         assert!(extensions < 20);
     }
+    // At 110, 120 and 130; the last gained nothing, so the next look is at the end.
+    assert_eq!(extensions, 4);
     // 100 + 50: the longest hold, over all extensions.
     assert_eq!(clock.now(), Time::from_secs(150));
     assert!(kept.is_lost() && kept.remaining().is_zero());

@@ -90,5 +90,5 @@ fn more_protocol_scripts() {
         replay(&script, &mut *model);
         count += 1;
     }
-    assert_eq!(count, 16);
+    assert_eq!(count, 17);
 }

@@ -230,9 +230,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
             let slot =
                 Slot { id: number, until, key, links: Links::NONE, hash: want.hash, rich: NONE };
             let at = shard.insert(slot);
-            let super::Shard { index, slots, books, .. } = shard;
-            let spread = super::spread(want.hash);
-            index.insert_unique(spread, at, |&entry| super::rehash(slots, books, entry));
+            shard.index.insert_new(want.hash, at);
             at
         } else {
             let parts = parts(&mut set, wants);

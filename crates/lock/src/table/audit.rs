@@ -101,7 +101,8 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
         // The index entries point to what is there.
         for id in ids {
             let shard = set.at(id);
-            for &entry in &shard.index {
+            shard.index.audit();
+            for entry in shard.index.entries() {
                 let there = if entry & BOOK == 0 {
                     shard.slots.get(entry).is_some()
                 } else {

@@ -1,5 +1,6 @@
 //! What one shard holds. No locking and no time here: the table brings both.
 
+use super::index::Index;
 use crate::calendar::Occupancy;
 use crate::demand::Span;
 use crate::slab::{NONE, Slab};
@@ -9,7 +10,6 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::task::Waker;
-use hashbrown::HashTable;
 
 /// Marks an entry of the index as a book's number; without it, a slot's.
 pub(super) const BOOK: u32 = 1 << 31;
@@ -161,7 +161,7 @@ pub(super) struct Shard<K> {
     pub(super) now: u64,
     /// The last number given to a grant or a ticket.
     pub(super) last: u64,
-    pub(super) index: HashTable<u32>,
+    pub(super) index: Index,
     pub(super) slots: Slab<Slot<K>>,
     pub(super) wheel: Wheel,
     pub(super) books: Slab<Book<K>>,
@@ -170,18 +170,12 @@ pub(super) struct Shard<K> {
     pub(super) limits: Vec<u64>,
 }
 
-/// The index takes 32 bits of the hash and spreads them anew, so that a slot need keep only those.
-#[inline(always)]
-pub(super) const fn spread(hash: u32) -> u64 {
-    (hash as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
 impl<K: Eq> Shard<K> {
-    pub(super) const fn new(last: u64) -> Self {
+    pub(super) fn new(last: u64) -> Self {
         Self {
             now: 0,
             last,
-            index: HashTable::new(),
+            index: Index::new(),
             slots: Slab::new(),
             wheel: Wheel::new(),
             books: Slab::new(),
@@ -197,21 +191,16 @@ impl<K: Eq> Shard<K> {
         K: Borrow<Q>,
     {
         let Self { index, slots, books, .. } = self;
-        index.find(spread(hash), |&entry| is_key(slots, books, entry, key)).copied()
+        index.seek(hash, |entry| is_key(slots, books, entry, key)).ok().map(|found| found.1)
     }
 
     /// Where `entry` stands in the index becomes `with`, or nothing.
     pub(super) fn reindex(&mut self, hash: u32, entry: u32, with: Option<u32>) {
-        match (self.index.find_entry(spread(hash), |&other| other == entry), with) {
-            (Ok(mut place), Some(with)) => *place.get_mut() = with,
-            (Ok(place), None) => drop(place.remove()),
+        match (self.index.seek(hash, |other| other == entry), with) {
+            (Ok((place, _)), Some(with)) => self.index.replace(place, hash, with),
+            (Ok((place, _)), None) => self.index.remove(place),
             (Err(_), _) => debug_assert!(false, "every key is in the index"),
         }
-    }
-
-    pub(super) fn index_book(&mut self, hash: u32, book: u32) {
-        let Self { index, slots, books, .. } = self;
-        index.insert_unique(spread(hash), book | BOOK, |&entry| rehash(slots, books, entry));
     }
 
     /// Puts a slot in, armed unless it never ends.
@@ -266,7 +255,7 @@ impl<K: Eq> Shard<K> {
             let key = key.to_owned();
             let book =
                 self.books.insert(Book { key, hash, capacity, holders: 0, occupancy, queue });
-            self.index_book(hash, book);
+            self.index.insert_new(hash, book | BOOK);
             return book;
         };
         occupancy.add(Span::WHOLE, capacity, capacity);
@@ -304,9 +293,4 @@ pub(super) fn is_key<K: Borrow<Q>, Q: Eq + ?Sized>(
     } else {
         books.get(entry & !BOOK).is_some_and(|book| book.key.borrow() == key)
     }
-}
-
-#[inline(always)]
-pub(super) fn rehash<K>(slots: &Slab<Slot<K>>, books: &Slab<Book<K>>, entry: u32) -> u64 {
-    spread(if entry & BOOK == 0 { slots[entry].hash } else { books[entry & !BOOK].hash })
 }

@@ -43,31 +43,34 @@ impl<T> Slab<T> {
     /// Callers look at [`is_full`](Self::is_full) first.
     #[inline(always)]
     pub(crate) fn insert(&mut self, value: T) -> u32 {
-        self.len += 1;
-        let at = self.free;
-        match self.places.get_mut(at as usize) {
-            Some(place) => {
-                if let Place::Free(next) = *place {
-                    self.free = next;
-                }
-                *place = Place::Used(value);
-                at
-            }
-            None => self.push(value),
+        if self.free == NONE {
+            self.grow();
         }
+        let at = self.free;
+        if let Some(place) = self.places.get_mut(at as usize) {
+            if let Place::Free(next) = *place {
+                self.free = next;
+            }
+            *place = Place::Used(value);
+            self.len += 1;
+        }
+        at
     }
 
+    /// One more free place. It does not take the value: that would have to be laid down in memory
+    /// first, in every insertion, and read again at once in wider words, which stalls.
+    ///
     /// Doubles while small; from 4096 on grows by an eighth, for doubling would leave half of the
     /// memory unused half of the time, and blocks of that size are moved by their pages.
     #[cold]
     #[inline(never)]
-    fn push(&mut self, value: T) -> u32 {
+    fn grow(&mut self) {
         let len = self.places.len();
         if len == self.places.capacity() {
             self.places.reserve_exact(if len < 4096 { len.max(8) } else { len / 8 });
         }
-        self.places.push(Place::Used(value));
-        (self.places.len() - 1) as u32
+        self.free = len as u32;
+        self.places.push(Place::Free(NONE));
     }
 
     #[inline(always)]

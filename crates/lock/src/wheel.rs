@@ -166,13 +166,12 @@ impl Wheel {
             if self.moving != NONE {
                 *budget -= 1;
                 let at = self.moving;
-                let next = slab[at].links().next;
-                self.moving = next;
-                if next != NONE {
-                    slab[next].links().prev = NONE;
+                let entry = &mut slab[at];
+                let due = entry.due();
+                self.moving = core::mem::replace(entry.links(), Links::NONE).next;
+                if let Some(next) = slab.get_mut(self.moving) {
+                    next.links().prev = NONE;
                 }
-                *slab[at].links() = Links::NONE;
-                let due = slab[at].due();
                 if due <= now {
                     // All that is due of a slot goes without moving down first.
                     return Some(at);

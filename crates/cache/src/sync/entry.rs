@@ -8,9 +8,9 @@ use core::borrow::Borrow;
 use core::hash::{BuildHasher, Hash};
 use core::time::Duration;
 
-use super::{Cache, LOOKS, shrink};
+use super::Cache;
 use crate::cells::{Cells, Owned};
-use crate::outcome::{Cause, Computed, Insert, Op, Reject, Removed};
+use crate::outcome::{Cause, Computed, Insert, Op, Removed};
 use crate::policy::Policy;
 use crate::store::{Entry as Fresh, Outcome, Store};
 
@@ -72,13 +72,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
                             Some(lives) => inner.lifetime.end(lives, hash, now),
                             None => inner.lifetime.last(&key, &value, hash, now),
                         };
-                        if store.wheel.is_some() {
-                            let mut looks = LOOKS;
-                            store.expire(now, &mut looks, &mut budget, &mut removed);
-                        }
-                        if inner.common.used() > inner.common.limit() {
-                            shrink(&mut store, &inner.common, 2, &mut removed);
-                        }
+                        inner.tidy(&mut store, now, &mut removed);
                         let fresh = Fresh { hash: hash as u32, units, key, value, last };
                         // A heavier value must find its room before the old one is gone: if there
                         // is none in this shard, `decide` is asked again, and must see the old one.
@@ -103,33 +97,18 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
                 }
             };
             inner.tell(shard, removed);
-            let answer = match step {
+            let outcome = match step {
                 Step::Kept(key) => return Computed::Kept(key),
                 Step::Removed(key, value) => {
                     inner.tell_one(shard, &key, &value, Cause::Removed);
                     return Computed::Removed(key, value);
                 }
-                Step::Done(Outcome::New) => Insert::New,
-                Step::Done(Outcome::Replaced(key, value)) => {
-                    inner.tell_one(shard, &key, &value, Cause::Replaced);
-                    Insert::Replaced(value)
-                }
-                Step::Done(Outcome::Rejected(key, value, why)) => {
-                    Insert::Rejected { key, value, why }
-                }
-                Step::Done(Outcome::NoVictim(again)) => {
-                    if inner.evict_anywhere(hash) {
-                        key = again.key;
-                        continue;
-                    }
-                    let Fresh { key, value, .. } = again;
-                    Insert::Rejected { key, value, why: Reject::Pinned }
-                }
+                Step::Done(outcome) => outcome,
             };
-            if let Some(counters) = &shard.counters {
-                counters.insertion(answer.is_held());
+            match inner.answer(shard, hash, outcome) {
+                Ok(answer) => return Computed::Put(answer),
+                Err(again) => key = again.key,
             }
-            return Computed::Put(answer);
         }
     }
 
@@ -195,7 +174,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
         };
         let mut fresh = Fresh { hash: hash as u32, units, key, value, last };
         loop {
-            let (mut removed, mut budget) = (Removed::new(), &inner.common);
+            let mut removed = Removed::new();
             let outcome = {
                 let mut store = shard.lock();
                 let old = store.find(hash as u32, |k| *k == fresh.key, now);
@@ -206,36 +185,14 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
                 if yes != Some(true) {
                     return Err((fresh.key, fresh.value));
                 }
-                if store.wheel.is_some() {
-                    let mut looks = LOOKS;
-                    store.expire(now, &mut looks, &mut budget, &mut removed);
-                }
-                if inner.common.used() > inner.common.limit() {
-                    shrink(&mut store, &inner.common, 2, &mut removed);
-                }
-                store.insert(fresh, now, &mut budget, &mut removed)
+                inner.tidy(&mut store, now, &mut removed);
+                store.insert(fresh, now, &mut &inner.common, &mut removed)
             };
             inner.tell(shard, removed);
-            let answer = match outcome {
-                Outcome::New => Insert::New,
-                Outcome::Replaced(key, value) => {
-                    inner.tell_one(shard, &key, &value, Cause::Replaced);
-                    Insert::Replaced(value)
-                }
-                Outcome::Rejected(key, value, why) => Insert::Rejected { key, value, why },
-                Outcome::NoVictim(again) => {
-                    if inner.evict_anywhere(hash) {
-                        fresh = again;
-                        continue;
-                    }
-                    let Fresh { key, value, .. } = again;
-                    Insert::Rejected { key, value, why: Reject::Pinned }
-                }
-            };
-            if let Some(counters) = &shard.counters {
-                counters.insertion(answer.is_held());
+            match inner.answer(shard, hash, outcome) {
+                Ok(answer) => return Ok(answer),
+                Err(again) => fresh = again,
             }
-            return Ok(answer);
         }
     }
 

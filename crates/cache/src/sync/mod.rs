@@ -190,6 +190,58 @@ impl<K, V, P: Policy, S, C: Cells<K, V>> Inner<K, V, P, S, C> {
         }
     }
 
+    /// What every insertion does first: a few looks for what has expired, and a step of a capacity
+    /// that was lowered.
+    #[inline]
+    fn tidy(&self, store: &mut Store<K, V, P, C>, now: Time, removed: &mut Removed<K, V>)
+    where
+        K: Hash + Eq,
+    {
+        if store.wheel.is_some() {
+            let mut looks = LOOKS;
+            store.expire(now, &mut looks, &mut &self.common, removed);
+        }
+        if self.common.used() > self.common.limit() {
+            shrink(store, &self.common, 2, removed);
+        }
+    }
+
+    /// What every insertion does last, the lock given back: tells, counts and answers.
+    ///
+    /// # Errors
+    /// The entry, when another shard had to make room for it: to be tried again.
+    #[inline]
+    fn answer(
+        &self,
+        shard: &Shard<K, V, P, C>,
+        hash: u64,
+        outcome: Outcome<K, V>,
+    ) -> Result<Insert<K, V>, Entry<K, V>>
+    where
+        K: Hash + Eq,
+    {
+        let answer = match outcome {
+            Outcome::New => Insert::New,
+            Outcome::Replaced(key, value) => {
+                self.tell_one(shard, &key, &value, Cause::Replaced);
+                Insert::Replaced(value)
+            }
+            Outcome::Rejected(key, value, why) => Insert::Rejected { key, value, why },
+            Outcome::NoVictim(again) => {
+                if self.evict_anywhere(hash) {
+                    return Err(again);
+                }
+                let Entry { key, value, .. } = again;
+                let why = shard.lock().no_victim();
+                Insert::Rejected { key, value, why }
+            }
+        };
+        if let Some(counters) = &shard.counters {
+            counters.insertion(answer.is_held());
+        }
+        Ok(answer)
+    }
+
     /// Evicts one entry of any shard; says whether there was one.
     #[cold]
     fn evict_anywhere(&self, not: u64) -> bool {
@@ -459,40 +511,17 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
         let shard = inner.shard(hash);
         let mut entry = Entry { hash: hash as u32, units, key, value, last };
         loop {
-            let (mut removed, mut budget) = (Removed::new(), &inner.common);
+            let mut removed = Removed::new();
             let outcome = {
                 let mut store = shard.lock();
-                if store.wheel.is_some() {
-                    let mut looks = LOOKS;
-                    store.expire(now, &mut looks, &mut budget, &mut removed);
-                }
-                if inner.common.used() > inner.common.limit() {
-                    shrink(&mut store, &inner.common, 2, &mut removed);
-                }
-                store.insert(entry, now, &mut budget, &mut removed)
+                inner.tidy(&mut store, now, &mut removed);
+                store.insert(entry, now, &mut &inner.common, &mut removed)
             };
             inner.tell(shard, removed);
-            let answer = match outcome {
-                Outcome::New => Insert::New,
-                Outcome::Replaced(key, value) => {
-                    inner.tell_one(shard, &key, &value, Cause::Replaced);
-                    Insert::Replaced(value)
-                }
-                Outcome::Rejected(key, value, why) => Insert::Rejected { key, value, why },
-                Outcome::NoVictim(again) => {
-                    if inner.evict_anywhere(hash) {
-                        entry = again;
-                        continue;
-                    }
-                    let Entry { key, value, .. } = again;
-                    let why = shard.lock().no_victim();
-                    Insert::Rejected { key, value, why }
-                }
-            };
-            if let Some(counters) = &shard.counters {
-                counters.insertion(answer.is_held());
+            match inner.answer(shard, hash, outcome) {
+                Ok(answer) => return answer,
+                Err(again) => entry = again,
             }
-            return answer;
         }
     }
 

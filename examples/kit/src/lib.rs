@@ -20,6 +20,7 @@ pub mod money;
 #[cfg(feature = "plot")]
 pub mod plot;
 mod print;
+pub mod program;
 pub mod progress;
 #[cfg(feature = "sim")]
 pub mod raft;

@@ -1,32 +1,16 @@
 //! The program as a person runs it.
 
+use kit::program::{Program, summary, text};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-fn rate_limiter(args: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rate-limiter"))
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    // A program that refuses its flags does not read its input.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    child.wait_with_output().expect("it ends")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("UTF-8")
-}
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_rate-limiter"));
 
 #[test]
 fn wrong_flags_and_inputs_are_answered_with_status_2_and_what_is_wrong() {
-    for (args, said) in [
-        (&["--without", "nothing"][..], "unknown safeguard \"nothing\""),
+    let cases: &[(&[&str], &str)] = &[
+        (&["--without", "nothing"], "unknown safeguard \"nothing\""),
         (&["--data", "no-such-file"], "no-such-file"),
         (&["--data", "."], "directory"),
         (&["--data", "-"], "no request in 1 lines"),
@@ -40,19 +24,14 @@ fn wrong_flags_and_inputs_are_answered_with_status_2_and_what_is_wrong() {
         (&["--on-outage", "maybe"], "possible values: open, closed"),
         (&["--backend", "ftp://x"], "unknown backend"),
         (&["--backend", "redis"], "no scheme"),
-    ] {
-        let out = rate_limiter(args, "hello world\n");
-        let stderr = text(&out.stderr);
-        assert_eq!(out.status.code(), Some(2), "{args:?}: {stderr}");
-        assert!(stderr.contains(said), "{args:?}: {stderr}");
-        assert!(out.stdout.is_empty(), "{args:?}");
-    }
+    ];
+    PROGRAM.refuses(cases, "hello world\n");
 }
 
 #[test]
 #[cfg(not(feature = "redis"))]
 fn what_is_not_built_in_names_the_exact_command() {
-    let out = rate_limiter(&["--backend", "redis://h:1", "--set", "ip=5/min burst 2"], "");
+    let out = PROGRAM.run(&["--backend", "redis://h:1", "--set", "ip=5/min burst 2"], "");
     let stderr = text(&out.stderr);
     let command = "cargo run --release -p rate-limiter --features redis -- --backend redis://h:1 \
                    --set 'ip=5/min burst 2'";
@@ -61,21 +40,11 @@ fn what_is_not_built_in_names_the_exact_command() {
 
 #[test]
 fn the_summary_is_one_screen_and_json_is_one_object() {
-    let out = rate_limiter(&["--scale", "quick"], "");
-    assert_eq!(out.status.code(), Some(0));
-    let report = text(&out.stdout);
-    let summary: Vec<_> =
-        report.lines().take_while(|line| !line.contains("1  The problem")).collect();
-    assert!(summary.len() <= 25, "{} lines", summary.len());
-    assert!(report.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns");
-    let shown = summary.join("\n");
+    let report = PROGRAM.reports("rate-limiter", 22);
+    let shown = summary(&report);
     for name in ["sliding log", "counter, 8 parts", "fixed window", "token bucket", "leaky queue"] {
         assert!(shown.contains(name), "{name} is not on the first screen:\n{shown}");
     }
-
-    let out = rate_limiter(&["--scale", "quick", "--json"], "");
-    let json: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one object");
-    assert_eq!((&json["system"], &json["number"]), (&"rate-limiter".into(), &22.into()));
 }
 
 #[test]
@@ -84,7 +53,7 @@ fn ones_own_log_with_malformed_lines_is_replayed_and_they_are_counted() {
     log.extend((0..40).map(|n| format!("{}.5 ann\n", n / 4)));
     log.push_str("x bob\n\n-1 bob\n");
     let args = ["--data", "-", "--limit", "5/10s", "--scale", "quick"];
-    let out = rate_limiter(&args, &log);
+    let out = PROGRAM.run(&args, &log);
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     assert!(text(&out.stderr).contains("line 1 is no request, skipped: not a request"));
     let report = text(&out.stdout);
@@ -99,7 +68,7 @@ fn ones_own_log_with_malformed_lines_is_replayed_and_they_are_counted() {
 #[test]
 fn a_limit_too_large_for_a_log_in_memory_leaves_that_algorithm_out() {
     let out =
-        rate_limiter(&["--data", "-", "--limit", "5000/min", "--scale", "quick"], "1 a\n2 b\n");
+        PROGRAM.run(&["--data", "-", "--limit", "5000/min", "--scale", "quick"], "1 a\n2 b\n");
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     let report = text(&out.stdout);
     assert!(report.contains("fixed window"));
@@ -107,19 +76,13 @@ fn a_limit_too_large_for_a_log_in_memory_leaves_that_algorithm_out() {
 
 #[test]
 fn a_removed_safeguard_ends_with_status_1_and_prints_the_history() {
-    let out = rate_limiter(&["--scale", "quick", "--without", "all-or-nothing"], "");
-    assert_eq!(out.status.code(), Some(1));
-    let report = text(&out.stdout);
-    let screen: Vec<_> = report.lines().take(24).collect();
-    let screen = screen.join("\n");
-    assert!(screen.contains("seed 1, event"), "{screen}");
-    assert!(screen.contains("blocked by ip"), "{screen}");
+    PROGRAM.breaks("all-or-nothing", "blocked by ip");
 }
 
 #[test]
 fn charts_are_written_and_are_svg() {
     let folder = std::env::temp_dir().join(format!("rate-limiter-charts-{}", std::process::id()));
-    let out = rate_limiter(&["--scale", "quick", "--svg", &folder.display().to_string()], "");
+    let out = PROGRAM.run(&["--scale", "quick", "--svg", &folder.display().to_string()], "");
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     for chart in ["admitted.svg", "wrong.svg"] {
         let svg = std::fs::read_to_string(folder.join(chart)).expect(chart);
@@ -164,7 +127,7 @@ fn serve_says_where_and_answers_while_and_after_the_report_is_made() {
 fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
-    let out = rate_limiter(&["--serve", &address, "--scale", "quick"], "");
+    let out = PROGRAM.run(&["--serve", &address, "--scale", "quick"], "");
     assert_eq!(out.status.code(), Some(2));
     assert!(text(&out.stderr).contains(&format!("--serve {address}")), "{}", text(&out.stderr));
 }

@@ -442,9 +442,8 @@ const fn now_as_time(nanos: u64) -> Time {
 #[inline(always)]
 fn remove_sole<K>(shard: &mut Shard<K>, at: u32) {
     let hash = shard.slots[at].hash;
-    if let Ok((place, _)) = shard.index.seek(hash, |entry| entry == at) {
-        shard.index.remove(place);
-    }
+    let was = shard.index.take(hash, at);
+    debug_assert!(was, "every key is in the index");
     shard.slots.free(at);
 }
 

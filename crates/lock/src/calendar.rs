@@ -427,7 +427,7 @@ mod tests {
                     if bit { prop_assert!(bits.take(span)); }
                     counters[at(span)].iter_mut().for_each(|c| *c += permits);
                     map.add(span, permits);
-                    both.add(span, permits, 3);
+                    prop_assert!(both.take(span, permits, 3));
                     held.push((span, permits, bit));
                 }
                 for point in -350..550 {

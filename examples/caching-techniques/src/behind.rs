@@ -17,7 +17,8 @@ use std::time::Duration;
 /// What must hold.
 pub const LOSS: &str = "write-behind: a crash loses no more rows than it may hold unstored";
 /// See [`LOSS`].
-pub const AGE: &str = "write-behind: a crash loses no write older than its delay, if the store was there";
+pub const AGE: &str =
+    "write-behind: a crash loses no write older than its delay, if the store was there";
 /// See [`LOSS`].
 pub const OWN: &str = "write-behind: a read sees every acknowledged write";
 /// See [`LOSS`].
@@ -30,7 +31,7 @@ pub const MAX_DIRTY: usize = 6;
 pub const MAX_DELAY: Duration = Duration::from_millis(300);
 const BATCH: usize = 4;
 /// When the store is away, in the second script.
-const AWAY: [Time; 2] = [Time::from_millis(500), Time::from_millis(1_500)];
+const AWAY: [Time; 2] = [Time::from_millis(300), Time::from_millis(900)];
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -51,8 +52,10 @@ pub struct Facts {
     pub stored: u64,
     /// See [`Facts::acknowledged`].
     pub batches: u64,
-    /// From the store's return until it had everything.
+    /// From the store's return until it had everything that was acknowledged before.
     pub caught_up: Option<Duration>,
+    /// From a death until the next process acknowledged a write, at most.
+    pub taken_again: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +73,7 @@ fn script(seed: Seed, ops: u64) -> Script {
     let op = |_| {
         at += dice.between(Duration::from_millis(10), Duration::from_millis(70));
         let key = keys.sample(&mut dice) as u32 - 1;
-        (at, if dice.chance(0.6) { Op::Put(key) } else { Op::Get(key) })
+        (at, if dice.chance(0.5) { Op::Put(key) } else { Op::Get(key) })
     };
     (0..ops).map(op).collect()
 }
@@ -86,6 +89,9 @@ struct Life<'a> {
     /// By key: version and time of each acknowledged write.
     acknowledged: Vec<Vec<(u64, Time)>>,
     stored: Vec<u64>,
+    /// Requests that were begun.
+    begun: usize,
+    first: Option<Time>,
     facts: Facts,
 }
 
@@ -100,7 +106,7 @@ struct Names {
 impl<'a> Life<'a> {
     fn new(database: &'a Arc<Database>, away: bool, on: &Safeguards) -> Result<Self, Failure> {
         let clock = Arc::new(Manual::default());
-        let cache = Builder::new(3).policy::<Lru>().hasher(Fixed).shards(1).build_sync()?;
+        let cache = Builder::new(2).policy::<Lru>().hasher(Fixed).shards(1).build_sync()?;
         let most = if on.on("bounded-dirty") { MAX_DIRTY } else { usize::MAX };
         let delay = if on.on("max-delay") { MAX_DELAY } else { Duration::MAX };
         let limits = Limits::new(most)
@@ -117,11 +123,25 @@ impl<'a> Life<'a> {
             dirty_first: on.on("dirty-first"),
             acknowledged: vec![Vec::new(); KEYS as usize],
             stored: vec![1; KEYS as usize],
+            begun: 0,
+            first: None,
             facts: Facts::default(),
         })
     }
 
-    /// Lives through `script`.
+    /// The next process: it knows what the store knows.
+    fn after(mut self, died: &Self) -> Result<Self, Failure> {
+        for key in 0..KEYS {
+            let version = self.database.look(key)?.map_or(0, |row| row.version);
+            self.stored[key as usize] = version;
+            self.acknowledged[key as usize] = vec![(version, died.now)];
+        }
+        self.set(died.now);
+        (self.now, self.begun) = (died.now, died.begun);
+        Ok(self)
+    }
+
+    /// Lives through what is left of `script`.
     fn live(
         &mut self,
         script: &Script,
@@ -129,7 +149,8 @@ impl<'a> Life<'a> {
         names: Names,
         invariants: &mut Invariants,
     ) -> Result<(), Crashed> {
-        for &(at, op) in script {
+        while let Some(&(at, op)) = script.get(self.begun) {
+            self.begun += 1;
             self.until(at, points, names, invariants)?;
             match op {
                 Op::Put(key) => self.put(key, points, invariants)?,
@@ -155,25 +176,26 @@ impl<'a> Life<'a> {
     ) -> Result<(), Crashed> {
         while let Some(due) = self.behind.next_due().filter(|&due| due <= at) {
             self.set(due.max(self.now));
-            if !self.drain(points, names, invariants)? {
+            // When one is due, what else waits goes with it.
+            if !self.drain(true, points, names, invariants)? {
                 break;
             }
         }
         self.set(at.max(self.now));
         // A full batch is due at once.
-        self.drain(points, names, invariants)?;
-        Ok(())
+        self.drain(false, points, names, invariants).map(drop)
     }
 
-    /// Stores what is due; whether anything was tried.
+    /// Stores what is due, or all that waits; whether anything was tried.
     fn drain(
         &mut self,
+        all: bool,
         points: &mut CrashPoints,
         names: Names,
         invariants: &mut Invariants,
     ) -> Result<bool, Crashed> {
         let mut tried = false;
-        while let Some(batch) = self.behind.take(false) {
+        while let Some(batch) = self.behind.take(all) {
             tried = true;
             points.pass("a batch is taken")?;
             let rows: Vec<_> = batch.writes().to_vec();
@@ -195,11 +217,18 @@ impl<'a> Life<'a> {
             points.pass("the batch is committed, the cache does not know yet")?;
             batch.stored();
         }
-        if self.away && self.now >= AWAY[1] && self.facts.caught_up.is_none() && self.behind.dirty() == 0
-        {
+        if self.away && self.now >= AWAY[1] && self.facts.caught_up.is_none() && self.is_level() {
             self.facts.caught_up = Some(self.now.since(AWAY[1]));
         }
         Ok(tried)
+    }
+
+    /// Whether the store has all that was acknowledged before it returned.
+    fn is_level(&self) -> bool {
+        let before = |writes: &Vec<(u64, Time)>| {
+            writes.iter().rev().find(|write| write.1 < AWAY[1]).map_or(0, |write| write.0)
+        };
+        self.acknowledged.iter().zip(&self.stored).all(|(writes, stored)| before(writes) <= *stored)
     }
 
     fn put(
@@ -215,6 +244,7 @@ impl<'a> Life<'a> {
         points.pass("taken, not acknowledged yet")?;
         if taken {
             writes.push((version, self.now));
+            self.first = self.first.or(Some(self.now));
             self.facts.acknowledged += 1;
             let waiting = self.behind.dirty();
             let said = format!("key {key}, version {version} acknowledged");
@@ -261,7 +291,7 @@ fn ms(at: Time) -> String {
     format!("{} ms", at.as_millis())
 }
 
-/// Two scripts of `ops` requests, the store there and the store away for a second; a life without a
+/// Two scripts of `ops` requests, the store there and the store away for a while; a life without a
 /// crash, then one for each point, dying there.
 ///
 /// # Errors
@@ -308,13 +338,21 @@ pub fn run(
                     });
                     facts.oldest = facts.oldest.max(oldest);
                 }
-                if crash.is_none() {
-                    facts.acknowledged += life.facts.acknowledged;
-                    facts.refused += life.facts.refused;
-                    facts.stored += life.facts.stored;
-                    facts.batches += life.facts.batches;
-                    facts.caught_up = facts.caught_up.max(life.facts.caught_up);
+                if crash.is_some() {
+                    let mut next = Life::new(&database, away, on)?.after(&life)?;
+                    let died = life.now;
+                    drop(life);
+                    let lived = next.live(&script, &mut CrashPoints::never(), names, invariants);
+                    let waited = next.first.map(|first| first.since(died));
+                    facts.taken_again = facts.taken_again.max(waited);
+                    database.set_away(false);
+                    return Ok(lived?);
                 }
+                facts.acknowledged += life.facts.acknowledged;
+                facts.refused += life.facts.refused;
+                facts.stored += life.facts.stored;
+                facts.batches += life.facts.batches;
+                facts.caught_up = facts.caught_up.max(life.facts.caught_up);
                 Ok(())
             };
             failure = died().err();
@@ -334,10 +372,9 @@ pub fn faults(facts: &Facts) -> Vec<Fault> {
         Fault {
             kind: "write-behind: the process dies, at every point".to_owned(),
             at_ms: 0,
-            // A new process is whole at once: it has nothing of its own to restore.
-            recovered_ms: Some(0),
+            recovered_ms: facts.taken_again.map(|span| span.as_millis() as u64),
             effect: format!(
-                "{} deaths: at worst {} rows ({} writes) lost of {MAX_DIRTY} that may be; {} and {} with the store away",
+                "{} deaths: at worst {} rows ({} writes) lost of {MAX_DIRTY} that may be; {} and {} with the store away. The next process takes the next write",
                 facts.crashes,
                 facts.rows_lost[0],
                 facts.writes_lost[0],

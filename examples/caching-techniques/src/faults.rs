@@ -35,9 +35,7 @@ pub fn blows(
 ) -> Result<Blows, Failure> {
     let database = Arc::new(Database::in_memory()?);
     database.fill(0..load.distinct as u32)?;
-    let mut play = |router, blow| {
-        nodes::play(router, blow, load, capacity, &database, invariants)
-    };
+    let mut play = |router, blow| nodes::play(router, blow, load, capacity, &database, invariants);
     let (calm, ring, wiped) = (
         play(Router::Ring, Blow::None)?,
         play(Router::Ring, Blow::NodeLost)?,
@@ -56,13 +54,13 @@ pub fn blows(
 pub fn all(blows: &Blows, found: &Found) -> Vec<Fault> {
     let fault = |kind: &str, after: &Outcome, calm: &Outcome, what: String| {
         let at = after.blow().checked_sub(1).and_then(|at| after.ends.get(at));
-        let (before, worst) = after.before_and_worst();
-        let (before, worst) = (human::percent(before), human::percent(worst));
+        let (asked, instead) = after.just_after(calm);
+        let (asked, instead) = (human::percent(asked), human::percent(instead));
         Fault {
             kind: kind.to_owned(),
             at_ms: at.map_or(0, |at| at.as_millis()),
             recovered_ms: after.recovered(calm).map(|span| span.as_millis() as u64),
-            effect: format!("{what}store asked by {before} of the requests before, {worst} at worst"),
+            effect: format!("{what}store asked by {asked} of the requests instead of {instead}"),
         }
     };
     let moved = |outcome: &Outcome| format!("{} of the keys move; ", human::percent(outcome.moved));

@@ -84,8 +84,10 @@ pub struct Outcome {
     pub loads: u64,
     /// The most under way at once.
     pub at_once: u32,
-    /// Requests that had to wait for a load.
+    /// Requests that had to wait for a load, and how long together.
     pub waited: u64,
+    /// See [`Outcome::waited`].
+    pub waiting: Duration,
     /// How long requests waited, under [`Outcome::operation`].
     pub waits: Latencies,
     /// What the report calls it.
@@ -104,12 +106,11 @@ impl Setup {
 }
 
 impl Outcome {
-    /// The longest wait, and the one that 999 of 1,000 stay below.
+    /// How long who had to wait waited, on average.
     #[must_use]
-    pub fn longest(&self) -> (Duration, Duration) {
-        let waits = self.waits.percentiles(&self.operation);
-        let of = |nanos: u64| Duration::from_nanos(nanos);
-        waits.map_or_else(Default::default, |waits| (of(waits.max), of(waits.p999)))
+    pub fn mean_wait(&self) -> Duration {
+        let nanos = self.waiting.as_nanos() as u64;
+        Duration::from_nanos(nanos / self.waited.max(1))
     }
 }
 
@@ -139,6 +140,7 @@ impl Loads {
     fn answered(&mut self, asked: Time) {
         let wait = self.now.since(asked);
         self.outcome.waited += u64::from(!wait.is_zero());
+        self.outcome.waiting += wait;
         let Outcome { waits, operation, .. } = &mut self.outcome;
         waits.record(operation, wait);
     }
@@ -242,12 +244,7 @@ pub fn play(way: Way, setup: Setup, seed: Seed) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-fn cached(
-    way: Way,
-    setup: Setup,
-    clock: &Arc<Manual>,
-    seed: Seed,
-) -> Result<Cached, BuildError> {
+fn cached(way: Way, setup: Setup, clock: &Arc<Manual>, seed: Seed) -> Result<Cached, BuildError> {
     Ok(match way {
         Way::Nothing | Way::Lock | Way::Linear => {
             let builder = Builder::new(10).policy::<Lru>().hasher(Fixed).clock(Arc::clone(clock));
@@ -262,8 +259,7 @@ fn cached(
         }
         Way::XFetch => {
             let dice = Mutex::new(seed.stream("xfetch"));
-            let random =
-                move || dice.lock().unwrap_or_else(PoisonError::into_inner).next_u64();
+            let random = move || dice.lock().unwrap_or_else(PoisonError::into_inner).next_u64();
             let rules = Rules::new(setup.lifetime).early(1.0, random);
             let builder = Builder::new(10).policy::<Lru>().hasher(Fixed).clock(Arc::clone(clock));
             Cached::Refreshing(Refreshing::new(builder.shards(1), rules)?)
@@ -280,7 +276,8 @@ impl Play {
                 self.turn += 1;
                 let process = processes[self.turn % processes.len()].clone();
                 Box::pin(async move {
-                    let _ = process.try_get_or_load_async(KEY, load(Arc::clone(&loads), takes)).await;
+                    let _ =
+                        process.try_get_or_load_async(KEY, load(Arc::clone(&loads), takes)).await;
                     lock(&loads).answered(now);
                 })
             }
@@ -296,8 +293,7 @@ impl Play {
                 None => {
                     let cache = cache.clone();
                     Box::pin(async move {
-                        let _ =
-                            cache.get_or_load_async(KEY, load(Arc::clone(&loads), takes)).await;
+                        let _ = cache.get_or_load_async(KEY, load(Arc::clone(&loads), takes)).await;
                         lock(&loads).answered(now);
                     })
                 }
@@ -418,7 +414,7 @@ mod tests {
         let lock = of(Way::Lock);
         assert_eq!((lock.loads, lock.at_once), (10, 1));
         // Who waits for a lock waits for the next look, too.
-        assert!(lock.longest().0 > flight.longest().0);
+        assert!(lock.mean_wait() > flight.mean_wait());
         let eight = of(Way::Flight(8));
         assert_eq!((eight.loads, eight.at_once), (80, 8));
         let xfetch = of(Way::XFetch);

@@ -225,8 +225,10 @@ impl Tier<u32, Row> for Remote {
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// Requests.
+    /// Requests, and those of them while the remote level was away.
     pub requests: u64,
+    /// See [`Facts::requests`].
+    pub meanwhile: u64,
     /// Loads of the store a second: before, while the remote level is away, after.
     pub loads: [f64; 3],
     /// What became of the calls to it.
@@ -273,6 +275,7 @@ pub fn run(
         facts.requests += 1;
         clock.set(at);
         let gone = (away[0]..away[1]).contains(&at);
+        facts.meanwhile += u64::from(gone);
         remote.cut(gone);
         let key = keys.sample(&mut dice) as u32 - 1;
         if dice.chance(0.15) {
@@ -286,9 +289,8 @@ pub fn run(
                 row.version
             ));
         } else {
-            let source = |key: &u32| {
-                database.load(key).map(|row| row.map(|row| (row.version, row)))
-            };
+            let source =
+                |key: &u32| database.load(key).map(|row| row.map(|row| (row.version, row)));
             let row = tiers.get(&key, source)?.unwrap_or_default();
             let known = acknowledged[key as usize];
             let event = format!("{} ms: key {key}, version {} read", at.as_millis(), row.version);
@@ -312,7 +314,7 @@ pub fn run(
             });
         }
     }
-    let lengths = [away[0].as_secs_f64(), away[1].since(away[0]).as_secs_f64(), seconds as f64 / 4.0];
+    let lengths = [0.5, 0.25, 0.25].map(|share| seconds as f64 * share);
     facts.loads = [0, 1, 2].map(|phase| loads[phase] as f64 / lengths[phase]);
     facts.calls = remote.calls();
     facts.back_after = remote.back().map(|back| back.since(away[1]));

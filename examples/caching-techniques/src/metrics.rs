@@ -80,11 +80,7 @@ impl Measured {
 ///
 /// # Errors
 /// None that can happen.
-pub fn measure(
-    load: &Workload,
-    capacity: usize,
-    lifetime: Duration,
-) -> Result<Measured, Failure> {
+pub fn measure(load: &Workload, capacity: usize, lifetime: Duration) -> Result<Measured, Failure> {
     let (clock, left) = (Arc::new(Manual::default()), Arc::new(Mutex::new(Left::default())));
     let (now, into) = (Arc::clone(&clock), Arc::clone(&left));
     let heard = move |_: &u32, life: &Life, cause: Cause| {

@@ -48,8 +48,9 @@ pub struct Facts {
     pub hashes: u32,
     /// Rows of the tail that were added at the restart.
     pub caught_up: u64,
-    /// Rows that an empty filter, the text's, would deny after the restart.
-    pub would_deny: u64,
+    /// An empty filter, the text's, after the restart: rows that it denies, and absent ones that it
+    /// lets through.
+    pub empty: [u64; 2],
     /// Questions that the store was spared.
     pub spared: u64,
 }
@@ -175,7 +176,11 @@ pub fn run(
     let shape = bloom.snapshot();
     facts.expected = shape.fpr_with(capacity);
     (facts.bytes, facts.hashes) = (shape.bytes(), shape.hashes());
-    facts.would_deny = capacity;
+    let (_, text, _, _) = begin(&database, capacity, false)?;
+    let denies = |n: &u32| text.denies(&key(*n));
+    let rows = rows + made;
+    facts.empty[0] = (0..rows).filter(denies).count() as u64;
+    facts.empty[1] = (rows..rows + asked).filter(|n| !denies(n)).count() as u64;
     let (p, n) = (facts.expected, f64::from(asked));
     // Five standard deviations: one run in three million passes by chance.
     let most = n * p + 5.0 * (n * p * (1.0 - p)).sqrt() + 1.0;

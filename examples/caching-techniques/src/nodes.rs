@@ -23,7 +23,7 @@ pub const POINTS: u32 = 150;
 /// The one that is lost.
 const LOST: usize = 3;
 /// Windows that a run is seen in.
-pub const WINDOWS: usize = 80;
+pub const WINDOWS: usize = 200;
 
 /// Who has a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,18 +164,17 @@ impl Outcome {
     pub fn recovered(&self, calm: &Self) -> Option<Duration> {
         let blow = self.blow();
         let begins = *self.ends.get(blow.checked_sub(1)?)?;
-        let near = |at: &usize| self.loads[*at] <= calm.loads[*at] + 0.05;
+        let near =
+            |at: &usize| calm.loads.get(*at).is_some_and(|calm| self.loads[*at] <= calm + 0.05);
         let whole = (blow..self.loads.len()).find(near)?;
         Some(self.ends[whole].since(begins))
     }
 
-    /// Mean share of requests that asked the store in the `n` windows before the blow, and the worst
-    /// window after it.
+    /// The share of requests that asked the store in the window after the blow, and what it is
+    /// without the blow.
     #[must_use]
-    pub fn before_and_worst(&self) -> (f64, f64) {
-        let blow = self.blow();
-        let before = &self.loads[blow.saturating_sub(10)..blow];
-        let mean = before.iter().sum::<f64>() / before.len().max(1) as f64;
-        (mean, self.loads[blow..].iter().copied().fold(0.0, f64::max))
+    pub fn just_after(&self, calm: &Self) -> (f64, f64) {
+        let at = |outcome: &Self| outcome.loads.get(self.blow()).copied().unwrap_or(0.0);
+        (at(self), at(calm))
     }
 }

@@ -55,8 +55,9 @@ pub fn answer(facts: &Facts) -> Block {
         human::thousands(tournament.capacity as u64),
         Kind::ALL.len(),
     ));
-    let mut table =
-        Table::new(["strategy", "policy", "hits", "Belady", "loads", "commits", "stale", "at risk"]);
+    let mut table = Table::new([
+        "strategy", "policy", "hits", "Belady", "loads", "commits", "stale", "at risk",
+    ]);
     for strategy in Strategy::ALL {
         if let Some(cells) = cell(tournament, strategy) {
             table.row([Value::from(strategy.name())].into_iter().chain(cells));
@@ -174,6 +175,14 @@ pub fn load(facts: &Facts) -> Block {
         human::thousands(alone as u64),
         human::measure(alone as f64 / tournament.capacity as f64),
     ));
+    if let Some(real) = facts.redis {
+        let [before, away, after] = real.loads.map(human::measure);
+        block.text(format!(
+            "The remote level on a real Redis: {} requests, {} calls answered; loads of the store a second {before}, {away} while it was cut off, {after} after.",
+            human::thousands(real.requests),
+            human::thousands(real.calls.answered)
+        ));
+    }
     for curves in &facts.curves {
         block.text(format!(
             "{}: hits by size of the cache in percent of its {} keys ({} requests):",
@@ -189,8 +198,7 @@ pub fn load(facts: &Facts) -> Block {
 /// Hits by policy and capacity.
 fn policies(curves: &Curves) -> Table {
     let sizes = PERCENT.map(|percent| format!("{percent} %"));
-    let mut table =
-        Table::new(std::iter::once("policy").chain(sizes.iter().map(String::as_str)));
+    let mut table = Table::new(std::iter::once("policy").chain(sizes.iter().map(String::as_str)));
     for (nth, series) in curves.chart.series.iter().enumerate() {
         let ratios = (0..PERCENT.len()).map(|at| Value::Share(curves.ratio(nth, at)));
         table.row(std::iter::once(Value::from(series.name.as_str())).chain(ratios));

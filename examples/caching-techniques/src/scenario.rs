@@ -93,8 +93,7 @@ pub fn run(run: &Run, options: &Options) -> Result<Report, Failure> {
     let capacity = trace.share(options.capacity);
     let progress = run.progress("cells", 48);
     let began = Instant::now();
-    let tournament =
-        tournament::run(load, capacity, true, || progress.add(1), &mut invariants)?;
+    let tournament = tournament::run(load, capacity, true, || progress.add(1), &mut invariants)?;
     let played = began.elapsed();
     let began = Instant::now();
     let curves = curved.iter().map(|trace| tournament::curves(trace, &mut invariants));
@@ -215,11 +214,12 @@ fn draw(run: &Run, facts: &Facts) -> Result<(), Failure> {
     let (setup, ways) = &facts.herd;
     if let Some(path) = run.svg("herd") {
         // Around the first end of the lifetime.
-        let (from, until) = (setup.lifetime.as_secs_f64() - 5.0, setup.lifetime.as_secs_f64() + 5.0);
+        let (from, until) =
+            (setup.lifetime.as_secs_f64() - 5.0, setup.lifetime.as_secs_f64() + 5.0);
         let steps = |outcome: &herd::Outcome| {
             let (mut points, mut last) = (vec![(from, 0.0)], 0.0);
             for &(at, under_way) in &outcome.changes {
-                let at = at.as_secs_f64();
+                let at = at.as_millis() as f64 / 1e3;
                 if (from..until).contains(&at) {
                     points.extend([(at, last), (at, f64::from(under_way))]);
                 }
@@ -236,7 +236,7 @@ fn draw(run: &Run, facts: &Facts) -> Result<(), Failure> {
     if let Some(path) = run.svg("node-lost") {
         let line = |name: &str, outcome: &crate::nodes::Outcome| {
             let points = outcome.ends.iter().zip(&outcome.loads);
-            Line::new(name, points.map(|(at, loads)| (at.as_secs_f64(), loads * 100.0)))
+            Line::new(name, points.map(|(at, loads)| (at.as_millis() as f64 / 1e3, loads * 100.0)))
         };
         let blows = &facts.blows;
         let lines = [

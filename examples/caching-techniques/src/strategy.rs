@@ -269,9 +269,9 @@ impl Go<'_> {
         for (&(key, write), &now) in load.requests.iter().zip(&load.at) {
             clock.set(now);
             if let Service::Behind(behind) = &service {
-                // Stored when it was due, which no request waits for.
+                // Stored when it was due, and what else waits with it; no request waits for that.
                 while behind.next_due().is_some_and(|due| due <= now) {
-                    behind.run();
+                    behind.flush().map_err(|unflushed| unflushed.to_string())?;
                 }
             }
             let known = &mut acknowledged[key as usize];

@@ -52,11 +52,8 @@ pub fn run(
         let bound = strategy.bound(&tournament.load, capacity)?;
         tournament.bounds.push((strategy, bound));
         for leaves in Leaves::all() {
-            let setup = Setup {
-                load: &tournament.load,
-                capacity,
-                lifetime: lifetime.then_some(LIFETIME),
-            };
+            let setup =
+                Setup { load: &tournament.load, capacity, lifetime: lifetime.then_some(LIFETIME) };
             let name = leaves.name();
             invariants.event(format!("{} by {name}, {capacity} entries", strategy.name()));
             let cell = play(strategy, leaves, setup, &database, invariants)?;
@@ -95,7 +92,8 @@ impl Tournament {
     pub fn ends(&self, strategy: Strategy) -> Option<(&Cell, &Cell)> {
         let bounded = || self.of(strategy).filter(|cell| cell.leaves != Leaves::Expired);
         // The first of equals, so that the order of the policies decides.
-        let best = bounded().rev_max()?;
+        let best =
+            bounded().reduce(|best, cell| if cell.hits > best.hits { cell } else { best })?;
         Some((best, bounded().min_by_key(|cell| cell.hits)?))
     }
 
@@ -104,19 +102,6 @@ impl Tournament {
     pub fn bound(&self, strategy: Strategy) -> f64 {
         let found = self.bounds.iter().find(|bound| bound.0 == strategy);
         found.map_or(0.0, |bound| bound.1.hits as f64 / self.load.reads().max(1) as f64)
-    }
-}
-
-trait RevMax<'a> {
-    fn rev_max(self) -> Option<&'a Cell>;
-}
-
-impl<'a, I: Iterator<Item = &'a Cell>> RevMax<'a> for I {
-    fn rev_max(self) -> Option<&'a Cell> {
-        self.fold(None, |best: Option<&Cell>, cell| match best {
-            Some(best) if best.hits >= cell.hits => Some(best),
-            _ => Some(cell),
-        })
     }
 }
 

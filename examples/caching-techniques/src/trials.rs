@@ -80,8 +80,7 @@ pub fn run_sized(seed: u64, on: &Safeguards, size: Size) -> Result<Found, Failur
         merge(&mut found.records, invariants.into_records());
         Ok::<(), Failure>(())
     };
-    let (parts, behind, negative) =
-        (&mut found.parts, &mut found.behind, &mut found.negative);
+    let (parts, behind, negative) = (&mut found.parts, &mut found.behind, &mut found.negative);
     each(&mut |invariants| {
         parts.race = race::run(root, size.races, on, invariants)?;
         Ok(())
@@ -129,9 +128,8 @@ const HERD: herd::Setup = herd::Setup {
 pub fn workload(seed: Seed, keys: u64, requests: usize, rate: f64) -> Workload {
     let mut dice = seed.stream("workload");
     let zipf = Zipf::new(keys, 0.8).expect("keys");
-    let requests: Vec<_> = (0..requests)
-        .map(|_| (zipf.sample(&mut dice) as u32 - 1, dice.chance(0.15)))
-        .collect();
+    let requests: Vec<_> =
+        (0..requests).map(|_| (zipf.sample(&mut dice) as u32 - 1, dice.chance(0.15))).collect();
     let at = Arrivals::poisson(seed.stream("workload times"), rate).take(requests.len()).collect();
     Workload { requests, at, distinct: keys as usize }
 }

@@ -188,7 +188,7 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Plain = Cache<u32, (u64, Time), Lru, Fixed>;
 
 enum Cached {
-    Plain(Plain, LeaseTable<u32>),
+    Plain(Plain, Box<LeaseTable<u32>>),
     Flights(Vec<Loading<u32, u64, Lru, Fixed>>),
     Refreshing(Refreshing<u32, u64, Lru, Fixed>),
 }
@@ -249,7 +249,7 @@ fn cached(way: Way, setup: Setup, clock: &Arc<Manual>, seed: Seed) -> Result<Cac
         Way::Nothing | Way::Lock | Way::Linear => {
             let builder = Builder::new(10).policy::<Lru>().hasher(Fixed).clock(Arc::clone(clock));
             let cache = builder.shards(1).time_to_live(setup.lifetime).build_sync()?;
-            Cached::Plain(cache, LeaseTable::new())
+            Cached::Plain(cache, Box::new(LeaseTable::new()))
         }
         Way::Flight(processes) => {
             // One remote cache, and in each process a table of its own loads.

@@ -166,6 +166,22 @@ impl Remote {
         lock(&self.state).back
     }
 
+    /// The network to it, and what must happen before it is believed again.
+    fn reach<T>(
+        &self,
+        state: &mut State,
+        ask: impl FnOnce(&dyn Far) -> Result<T, Gone>,
+    ) -> Result<T, Gone> {
+        if self.cut.load(Relaxed) {
+            return Err(Gone);
+        }
+        if state.missed && self.forget_on_return {
+            self.far.forget()?;
+            (state.missed, state.calls.forgotten) = (false, state.calls.forgotten + 1);
+        }
+        ask(self.far.as_ref())
+    }
+
     fn call<T>(
         &self,
         now: Time,
@@ -182,18 +198,7 @@ impl Remote {
             }
             Err(_) => None,
         };
-        let reach = || -> Result<T, Gone> {
-            if self.cut.load(Relaxed) {
-                return Err(Gone);
-            }
-            if state.missed && self.forget_on_return {
-                self.far.forget()?;
-                (state.missed, state.calls.forgotten) = (false, state.calls.forgotten + 1);
-            }
-            ask(self.far.as_ref())
-        };
-        let mut reach = Some(reach);
-        match reach.take()?() {
+        match self.reach(&mut state, ask) {
             Ok(answer) => {
                 if state.calls.waited > 0 && state.back.is_none() {
                     state.back = Some(now);

@@ -82,12 +82,16 @@ fn users(database: &Arc<Database>, guard: &Arc<Guard<u32>>) -> Result<Users, Fai
     Ok(users.guarded(Arc::clone(guard)))
 }
 
+/// A process: its cache, its guard with the filter in it, and the rows that were added at its start.
+struct Process {
+    users: Users,
+    guard: Arc<Guard<u32>>,
+    bloom: Arc<AtomicBloom>,
+    caught_up: u64,
+}
+
 /// A process begins: the filter that was kept, and what was made since.
-fn begin(
-    database: &Arc<Database>,
-    capacity: u64,
-    seeded: bool,
-) -> Result<(Users, Arc<Guard<u32>>, Arc<AtomicBloom>, u64), Failure> {
+fn begin(database: &Arc<Database>, capacity: u64, seeded: bool) -> Result<Process, Failure> {
     let (mut bloom, mut upto) = (Bloom::new(capacity, FALSE_POSITIVES)?, 0);
     let mut caught_up = 0;
     // Without this the filter is new and empty, and answers at once: as the text's does.
@@ -104,7 +108,7 @@ fn begin(
     let bloom = Arc::new(AtomicBloom::from(bloom));
     let guard = Arc::new(Guard::new(Known(Arc::clone(&bloom)), capacity));
     guard.seeded();
-    Ok((users(database, &guard)?, guard, bloom, caught_up))
+    Ok(Process { users: users(database, &guard)?, guard, bloom, caught_up })
 }
 
 /// Two processes, one after the other, over the file `path`.
@@ -125,7 +129,7 @@ pub fn run(
     {
         let database = Arc::new(Database::open(path)?);
         database.fill((0..rows).map(key))?;
-        let (users, guard, bloom, _) = begin(&database, capacity, true)?;
+        let Process { users, guard, bloom, .. } = begin(&database, capacity, true)?;
         let (_, last) = database.made_after(0)?;
         database.keep_filter(&bloom.snapshot().encode(), last)?;
         for n in rows..rows + made {
@@ -155,7 +159,8 @@ pub fn run(
     }
     // The process has died: its filter and its cache are gone, the file is there.
     let database = Arc::new(Database::open(path)?);
-    let (users, guard, bloom, caught_up) = begin(&database, capacity, on.on("seed-filter"))?;
+    let Process { users, guard, bloom, caught_up } =
+        begin(&database, capacity, on.on("seed-filter"))?;
     facts.caught_up = caught_up;
     invariants.event(format!("restarted: {caught_up} rows added to the filter that was kept"));
     let mut dice = seed.stream("look-ups");
@@ -176,8 +181,8 @@ pub fn run(
     let shape = bloom.snapshot();
     facts.expected = shape.fpr_with(capacity);
     (facts.bytes, facts.hashes) = (shape.bytes(), shape.hashes());
-    let (_, text, _, _) = begin(&database, capacity, false)?;
-    let denies = |n: &u32| text.denies(&key(*n));
+    let text = begin(&database, capacity, false)?;
+    let denies = |n: &u32| text.guard.denies(&key(*n));
     let rows = rows + made;
     facts.empty[0] = (0..rows).filter(denies).count() as u64;
     facts.empty[1] = (rows..rows + asked).filter(|n| !denies(n)).count() as u64;

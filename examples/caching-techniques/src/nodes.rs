@@ -136,10 +136,10 @@ pub fn play(
         }
         let lost = blow == Blow::NodeLost && at >= half;
         let node = if lost { after[key as usize] } else { before[key as usize] };
-        if caches[node].get(&key).is_none() {
-            if let Some(row) = database.load(&key)? {
-                caches[node].insert(key, row).ignore();
-            }
+        if caches[node].get(&key).is_none()
+            && let Some(row) = database.load(&key)?
+        {
+            caches[node].insert(key, row).ignore();
         }
         if (at + 1) % window == 0 {
             let loads = database.asked().loads;

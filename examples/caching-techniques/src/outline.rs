@@ -42,7 +42,11 @@ fn cell(tournament: &crate::tournament::Tournament, strategy: Strategy) -> Optio
 pub fn answer(facts: &Facts) -> Block {
     let mut block = Block::default();
     let (tournament, trace) = (&facts.tournament, &facts.trace);
-    let requests = tournament.load.requests.len() as u64;
+    let requests = human::thousands(tournament.load.requests.len() as u64);
+    let requests = match trace.first_of {
+        Some(all) => format!("first {requests} of {}", human::thousands(all as u64)),
+        None => requests,
+    };
     let skipped = match trace.malformed {
         0 => String::new(),
         n => format!(", {} malformed lines skipped", human::thousands(n)),
@@ -50,7 +54,7 @@ pub fn answer(facts: &Facts) -> Block {
     block.text(format!(
         "{}: {} requests, {} keys, {} entries{skipped}. Best of {} policies:",
         trace.title,
-        human::thousands(requests),
+        requests,
         human::thousands(tournament.load.distinct as u64),
         human::thousands(tournament.capacity as u64),
         Kind::ALL.len(),
@@ -152,7 +156,7 @@ pub fn load(facts: &Facts) -> Block {
         let bound = Value::Share(tournament.bound(strategy));
         table.row(["Belady's bound".into(), bound]);
         let mut cells: Vec<_> = tournament.of(strategy).collect();
-        cells.sort_by(|a, b| b.hits.cmp(&a.hits));
+        cells.sort_by_key(|cell| std::cmp::Reverse(cell.hits));
         for cell in cells {
             table.row([
                 cell.leaves.name().into(),

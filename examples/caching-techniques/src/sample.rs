@@ -50,10 +50,10 @@ impl TextLfu {
             self.frequency.insert(key, count + 1);
             return true;
         }
-        if self.frequency.len() >= self.capacity {
-            if let Some(gone) = self.buckets.get_mut(&self.least).and_then(VecDeque::pop_front) {
-                self.frequency.remove(&gone);
-            }
+        if self.frequency.len() >= self.capacity
+            && let Some(gone) = self.buckets.get_mut(&self.least).and_then(VecDeque::pop_front)
+        {
+            self.frequency.remove(&gone);
         }
         self.frequency.insert(key, 1);
         self.buckets.entry(1).or_default().push_back(key);

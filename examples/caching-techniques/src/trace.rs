@@ -78,6 +78,8 @@ pub struct Trace {
     pub shown: Vec<(u64, String)>,
     /// Why reading stopped before the end, if it did.
     pub cut_short: Option<String>,
+    /// How many requests there were before it was cut to the first ones.
+    pub first_of: Option<usize>,
 }
 
 /// A trace with times and writes: what the strategies are asked.
@@ -142,6 +144,22 @@ impl Trace {
         let requests: Vec<_> = self.keys.iter().copied().zip(written).collect();
         let at = Arrivals::poisson(seed.stream("times"), rate).take(requests.len()).collect();
         Workload { requests, at, distinct: self.distinct }
+    }
+
+    /// The first `most` requests of it.
+    #[must_use]
+    pub fn first(&self, most: usize) -> Self {
+        let mut first = self.clone();
+        if most < self.keys.len() {
+            first.first_of = Some(self.keys.len());
+            first.keys.truncate(most);
+            if let Some(writes) = &mut first.writes {
+                writes.truncate(most);
+            }
+            // Numbered by their first request.
+            first.distinct = first.keys.iter().max().map_or(0, |&key| key as usize + 1);
+        }
+        first
     }
 
     /// Entries for a share of its keys: at least one.
@@ -336,6 +354,8 @@ mod tests {
         assert_eq!(trace.writes, Some(vec![false, false, true, true]));
         assert_eq!((trace.malformed, trace.lines), (2, 8));
         assert_eq!(trace.shown, [(6, "x b".to_owned()), (7, "a b c".to_owned())]);
+        let first = trace.first(3);
+        assert_eq!((first.keys.len(), first.distinct, first.first_of), (3, 2, Some(4)));
         let long = [vec![b'k'; 5000], b"\nshort\n".to_vec()].concat();
         let trace = read(&long).unwrap();
         assert_eq!((trace.keys.len(), trace.malformed), (1, 1));

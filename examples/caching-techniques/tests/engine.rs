@@ -21,7 +21,7 @@ fn a_real_level_answers_as_the_one_in_process() {
     let mut dice = Seed::new(18).stream("levels");
     let mut now = Time::from_secs(1_000);
     for n in 0..6_000 {
-        now = now + Duration::from_millis(dice.below(400));
+        now += Duration::from_millis(dice.below(400));
         clock.set(now);
         let key = dice.below(9) as u32;
         if dice.chance(0.5) {

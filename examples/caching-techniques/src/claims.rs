@@ -2,6 +2,7 @@
 
 use crate::herd::{self, Way};
 use crate::outline;
+use crate::race;
 use crate::scenario::Facts;
 use crate::strategy::{Leaves, Strategy};
 use crate::tournament::PERCENT;
@@ -52,7 +53,11 @@ fn functions(claims: &mut Claims, facts: &Facts) {
         .judge("18.FR9", oldest <= crate::strategy::LIFETIME, oldest)
         .evidence("the oldest stale read; --without lifetime");
     claims
-        .met("18.FR10", format!("{} questions spared", human::thousands(facts.negative.spared)))
+        .judge(
+            "18.FR10",
+            facts.held(crate::negative::DENIED),
+            format!("{} questions spared", human::thousands(facts.negative.spared)),
+        )
         .evidence("negative.rs");
     claims
         .wrong_figure("18.FR11", "each request draws, each winner loads; XFetch with a ticket")
@@ -66,12 +71,17 @@ fn functions(claims: &mut Claims, facts: &Facts) {
 fn properties(claims: &mut Claims, facts: &Facts) {
     let levels = facts.found.parts.levels;
     claims
-        .met("18.NFR1", format!("{} requests answered with a level away", levels.meanwhile))
+        .judge(
+            "18.NFR1",
+            facts.held(crate::levels::FRESH),
+            format!("{} requests answered with a level away", levels.meanwhile),
+        )
         .evidence("block 4; levels.rs");
     let refused = facts.found.parts.race.refused;
+    let seen = if facts.held(race::COMMITTED) { "none" } else { "some" };
     claims
         .wrong_figure("18.NFR2", "not cache first; two writes at once leave the older one")
-        .evidence(&format!("race.rs: {refused} rolled back, none seen"));
+        .evidence(&format!("race.rs: {refused} rolled back, {seen} seen"));
     let [cache, _, store] = crate::strategy::COST;
     let times = (store + cache).as_secs_f64() / cache.as_secs_f64();
     claims.met("18.NFR3", times).unit("times write-through's speed").evidence("costs assumed");
@@ -87,7 +97,7 @@ fn properties(claims: &mut Claims, facts: &Facts) {
         .evidence("single-flight and XFetch do it");
     let (ring, modulo) = (facts.blows.ring.moved, facts.blows.modulo.moved);
     claims
-        .judge("18.NFR6", ring < 0.3 && ring < modulo, Value::Share(ring))
+        .judge("18.NFR6", ring <= modulo && facts.held(crate::nodes::MOVED), Value::Share(ring))
         .evidence(&format!("of the keys move; by modulo {}", human::percent(modulo)));
     let best = facts.curves.iter().map(|curves| {
         let last = curves.chart.series.len() - 1;
@@ -133,9 +143,11 @@ fn figures(claims: &mut Claims, facts: &Facts) {
 }
 
 fn trade_offs(claims: &mut Claims, facts: &Facts) {
-    let race = facts.found.parts.race;
+    let raced = facts.found.parts.race;
+    let fresh = facts.held(race::THROUGH) && facts.held(race::ASIDE);
+    let stale = if fresh { "none" } else { "some" };
     claims
-        .met("18.T1", format!("{} reads raced, none stale", race.reads))
+        .judge("18.T1", fresh, format!("{} reads raced, {stale} stale", raced.reads))
         .evidence("a load that was overtaken is not kept");
     let cell = |strategy| facts.tournament.cell(strategy, Leaves::By(Kind::Lru));
     let loads = |strategy| cell(strategy).map_or(0, |cell| cell.asked.loads);
@@ -156,7 +168,7 @@ fn trade_offs(claims: &mut Claims, facts: &Facts) {
     let flight = facts.herd.1.iter().find(|way| way.0 == Way::Flight(1));
     let loads = flight.map_or(0, |way| way.1.loads);
     claims
-        .judge("18.T6", loads as f64 <= facts.herd.0.needed(), loads)
+        .judge("18.T6", loads as f64 <= facts.herd.0.needed() && facts.held(herd::ONE), loads)
         .unit("loads by single-flight")
         .evidence(herd::ONE);
     let rate = facts.negative.false_positives as f64 / facts.negative.absent.max(1) as f64;

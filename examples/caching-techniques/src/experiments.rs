@@ -67,12 +67,14 @@ fn aside(facts: &Facts) -> TradeOff {
         table.row(cost(facts, strategy));
     });
     let race = facts.found.parts.race;
+    let fresh = facts.held(crate::race::THROUGH) && facts.held(crate::race::ASIDE);
+    let (none, kept) = if fresh { ("none", "not kept") } else { ("some", "kept or not") };
     trade(
         "18.T1",
         "\"Miss penalty, stale data possible\": what does each strategy cost and risk?",
         table,
         format!(
-            "By the default policy, costs assumed. Stale data is no property of cache-aside but of its usual code: of {} reads and {} writes, {} of which came between another one's steps, none was stale, because {} loads that had been overtaken were not kept. The text deletes before the commit and fills without a look.",
+            "By the default policy, costs assumed. Stale data is no property of cache-aside but of its usual code: of {} reads and {} writes, {} of which came between another one's steps, {none} was stale: {} loads that had been overtaken were {kept}. The text deletes before the commit and fills without a look.",
             race.reads, race.writes, race.between, race.overtaken
         ),
     )

@@ -45,6 +45,15 @@ pub struct Facts {
     pub busy: [Duration; 2],
 }
 
+impl Facts {
+    /// Whether an invariant of the trials held: a claim must not outlive its safeguard.
+    #[must_use]
+    pub fn held(&self, name: &str) -> bool {
+        let record = self.found.records.iter().find(|record| record.name == name);
+        record.is_some_and(|record| record.checked > 0 && record.violations == 0)
+    }
+}
+
 /// A hot key for ten minutes.
 const HERD: herd::Setup = herd::Setup {
     rate: 100.0,

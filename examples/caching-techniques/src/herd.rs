@@ -415,6 +415,7 @@ mod tests {
         assert_eq!((lock.loads, lock.at_once), (10, 1));
         // Who waits for a lock waits for the next look, too.
         assert!(lock.mean_wait() > flight.mean_wait());
+        assert!(lock.waited > flight.waited * 9 / 10, "{} {}", lock.waited, flight.waited);
         let eight = of(Way::Flight(8));
         assert_eq!((eight.loads, eight.at_once), (80, 8));
         let xfetch = of(Way::XFetch);

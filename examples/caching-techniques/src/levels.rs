@@ -340,3 +340,32 @@ pub fn fault(facts: &Facts) -> Fault {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_only_the_breaker_refused_has_not_arrived_either() {
+        let clock = Arc::new(Manual::default());
+        let far = Box::new(Memory::new(&clock).expect("builds"));
+        let remote = Remote::new(far, &Safeguards::all(&crate::design::DESIGN));
+        let held = |version| Held {
+            version,
+            value: Some(Row { version, price: 0 }),
+            expires: Time::from_secs(600),
+        };
+        let at = Time::from_secs;
+        assert!(remote.offer(&7, &held(1), at(1)));
+        remote.cut(true);
+        // Reads alone open the breaker.
+        for _ in 0..BREAKER.failures {
+            assert_eq!(remote.get(&7, at(2)), None);
+        }
+        assert!(!remote.offer(&7, &held(2), at(2)));
+        assert_eq!(remote.calls().refused, 1);
+        remote.cut(false);
+        assert_eq!(remote.get(&7, at(9)), None, "it is forgotten whole before it is believed");
+        assert_eq!((remote.calls().forgotten, remote.back()), (1, Some(at(9))));
+    }
+}

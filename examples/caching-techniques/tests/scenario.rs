@@ -87,6 +87,7 @@ fn the_strategies_are_what_they_are_known_for() {
                 assert!(cell.at_risk > 0 && cell.at_risk <= 64, "{name:?}");
                 assert!(cell.asked.transactions < writes / 5, "batches: {name:?}");
                 assert!(cell.asked.writes + cell.lost < writes, "coalesced: {name:?}");
+                assert!(cell.lost > 0 && cell.lost <= cell.at_risk as u64, "{name:?}");
             }
             _ => {
                 assert_eq!((cell.at_risk, cell.lost), (0, 0), "{name:?}");
@@ -95,9 +96,34 @@ fn the_strategies_are_what_they_are_known_for() {
         }
         assert_eq!(cell.stale > 0, cell.strategy == Strategy::ReadThrough, "{name:?}");
     }
+    // What a write throws away cannot be hit.
+    let bound = |strategy| played.bound(strategy);
+    assert!(bound(Strategy::Aside) < bound(Strategy::ReadThrough));
+    assert!(bound(Strategy::Aside) < bound(Strategy::WriteThrough));
     // The lifetime alone is no bound.
     let alone = played.cell(Strategy::Aside, Leaves::Expired).expect("played");
     assert!(alone.most > 600, "{}", alone.most);
+}
+
+#[test]
+fn a_lost_node_costs_loads_on_the_ring_and_more_by_modulo_and_a_wipe_most() {
+    let load = trials::workload(kit::Seed::new(5), 2_000, 20_000, 10.0);
+    let mut invariants = kit::Invariants::new(5);
+    let blows = caching_techniques::faults::blows(&load, 800, &mut invariants).expect("plays");
+    assert!(invariants.all_held(), "{:?}", invariants.records());
+    let (ring, calm) = blows.ring.just_after(&blows.calm);
+    let (modulo, _) = blows.modulo.just_after(&blows.modulo_calm);
+    let (wiped, _) = blows.wiped.just_after(&blows.calm);
+    assert!(calm + 0.02 < ring && ring + 0.1 < modulo && modulo <= wiped + 0.05);
+}
+
+#[test]
+fn deaths_lose_rows_and_never_more_than_may_be_unstored() {
+    let on = Safeguards::all(&DESIGN);
+    let found = trials::run_sized(1, &on, trials::QUICK).expect("a SQLite of its own");
+    for (rows, writes) in found.behind.rows_lost.iter().zip(found.behind.writes_lost) {
+        assert!(*rows > 0 && *rows <= 6 && writes >= *rows, "{:?}", found.behind);
+    }
 }
 
 #[test]

@@ -125,7 +125,11 @@ fn properties(claims: &mut Claims, facts: &Facts) {
         .judge("17.NFR3", geographic.trip < ring.trip, geographic.trip)
         .evidence("mean round trip; the ring's is in block 7, 17.T3");
     claims
-        .judge("17.NFR4", (ring.share - 1.0 / (SHARDS + 1) as f64).abs() < 0.06, Value::Share(ring.share))
+        .judge(
+            "17.NFR4",
+            (ring.share - 1.0 / (SHARDS + 1) as f64).abs() < 0.06,
+            Value::Share(ring.share),
+        )
         .evidence("1/5 and what 160 points a node are off it");
     let restore = &facts.parts.restore;
     claims
@@ -138,9 +142,9 @@ fn properties(claims: &mut Claims, facts: &Facts) {
 }
 
 fn figures(claims: &mut Claims, facts: &Facts) {
-    claims.wrong_figure("17.E1", "1,000,000 and 2,000,000 are on two shards each").evidence(
-        "RangeMap: each range ends before the next begins, and the last has no end",
-    );
+    claims
+        .wrong_figure("17.E1", "1,000,000 and 2,000,000 are on two shards each")
+        .evidence("RangeMap: each range ends before the next begins, and the last has no end");
     for estimate in outline::estimates(facts) {
         claims.estimate(&estimate);
     }
@@ -159,7 +163,11 @@ fn trade_offs(claims: &mut Claims, facts: &Facts) {
     claims
         .met(
             "17.T5",
-            format!("without an answer {} / {}", human::percent(failed(facts, Way::Serial)), human::percent(failed(facts, Way::Parallel))),
+            format!(
+                "without an answer {} / {}",
+                human::percent(failed(facts, Way::Serial)),
+                human::percent(failed(facts, Way::Parallel))
+            ),
         )
         .evidence("next copy, partial and hedged besides; block 7");
     claims.met("17.T6", "atomic at every crash, not isolated").evidence("block 7");
@@ -178,7 +186,9 @@ fn trade_offs(claims: &mut Claims, facts: &Facts) {
     claims
         .met("17.T9", format!("{} orphans", orphans[0] + orphans[1]))
         .evidence("before the relay ran; block 7");
-    claims.met("17.T10", "rows of one table; tables of four services").evidence("the answer, block 2");
+    claims
+        .met("17.T10", "rows of one table; tables of four services")
+        .evidence("the answer, block 2");
     claims
         .wrong_figure("17.T11", "but for a hot key, which no scheme spreads")
         .evidence("hot.rs; block 7");

@@ -273,8 +273,7 @@ impl Database {
 }
 
 fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    let user =
-        User { id: row.get(0)?, name: row.get(1)?, area: row.get(2)?, visits: row.get(3)? };
+    let user = User { id: row.get(0)?, name: row.get(1)?, area: row.get(2)?, visits: row.get(3)? };
     Ok(Row { user, version: row.get(4)? })
 }
 
@@ -293,8 +292,7 @@ mod tests {
         let users: Vec<User> = (1..=50).map(|id| user(id, id)).collect();
         shard.load(&users, 7).unwrap();
         let arc = Arc { first: 1 << 62, last: 3 << 62 };
-        let inside: Vec<u64> =
-            (1..=50).filter(|&id| arc.contains(key(id, 7))).collect();
+        let inside: Vec<u64> = (1..=50).filter(|&id| arc.contains(key(id, 7))).collect();
         let ends = (position(Hashed(arc.first)), position(Hashed(arc.last)));
         let mut found: Vec<u64> =
             shard.arc(ends.0, ends.1, 99).unwrap().iter().map(|row| row.0.user.id).collect();
@@ -312,7 +310,8 @@ mod tests {
     fn a_copied_row_does_not_overwrite_a_newer_one() {
         let folder = Folder::new().unwrap();
         let shard = folder.shard("a").unwrap();
-        let (old, new) = (Row { user: user(1, 5), version: 1 }, Row { user: user(1, 6), version: 2 });
+        let (old, new) =
+            (Row { user: user(1, 5), version: 1 }, Row { user: user(1, 6), version: 2 });
         shard.put(&new, 0, true).unwrap();
         assert!(!shard.copy_in(&old, 0, true).unwrap());
         assert_eq!(shard.get(1).unwrap(), Some(new));

@@ -42,7 +42,11 @@ const SAFEGUARDS: &[Safeguard] = &[
     guard("most-advanced", "the replica that is furthest is promoted", replica::ACKED),
     guard("partial-mark", "an answer without some shard says so", gather::HONEST),
     guard("all-parts", "a split key is read as the sum of its parts", hot::COUNTED),
-    guard("saga-compensation", "what was done is undone when a later step fails", transfer::CONSERVED),
+    guard(
+        "saga-compensation",
+        "what was done is undone when a later step fails",
+        transfer::CONSERVED,
+    ),
     guard("once-only", "a step is done once, and never after it was undone", transfer::CONSERVED),
     guard("expand-first", "the old column goes when no program reads it any more", schema::WHOLE),
     guard("backfill-first", "new programs start when the new columns are filled", schema::WHOLE),

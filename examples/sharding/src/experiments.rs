@@ -52,7 +52,8 @@ fn range(facts: &Facts) -> TradeOff {
 }
 
 fn hash(facts: &Facts) -> TradeOff {
-    let mut table = Table::new(["hashing", "4 to 5", "9 to 10", "19 to 20", "of all keys: 4 to 5", "map"]);
+    let mut table =
+        Table::new(["hashing", "4 to 5", "9 to 10", "19 to 20", "of all keys: 4 to 5", "map"]);
     for (kind, at) in &facts.moves {
         let scheme = crate::scheme::Scheme::new(*kind, GROWTH[0], &facts.input.users, 1, true);
         let share = |nth: usize| Value::Share(at[nth].0);
@@ -116,8 +117,13 @@ fn consistent(facts: &Facts) -> TradeOff {
 }
 
 fn scatter(facts: &Facts) -> TradeOff {
-    let mut table =
-        Table::new(["shards", "one by one, mean", "at once, p50", "at once, p99", "meet a slow one"]);
+    let mut table = Table::new([
+        "shards",
+        "one by one, mean",
+        "at once, p50",
+        "at once, p99",
+        "meet a slow one",
+    ]);
     for &(shards, serial, p50, p99, slow) in &facts.tail {
         table.row([shards.into(), serial.into(), p50.into(), p99.into(), Value::Share(slow)]);
     }
@@ -134,7 +140,10 @@ fn transactions(facts: &Facts) -> TradeOff {
     let mut table = Table::new(["", "value"]);
     let ended = transfer.committed + transfer.compensated;
     table.row(["transfers that went through".into(), transfer.committed.into()]);
-    table.row(["undone (no funds, account closed, answer lost)".into(), transfer.compensated.into()]);
+    table.row([
+        "undone (no funds, account closed, answer lost)".into(),
+        transfer.compensated.into(),
+    ]);
     let each = transfer.commands as f64 / ended.max(1) as f64;
     table.row(["commands a transfer".into(), Value::Num(each)]);
     let most = Value::Int(transfer.under_way.unsigned_abs());
@@ -193,7 +202,11 @@ fn against(facts: &Facts) -> TradeOff {
         federation.orphans[1].into(),
         federation.left[1].into(),
     ]);
-    table.row(["copied names are the names".into(), federation.renamed.into(), federation.renamed.into()]);
+    table.row([
+        "copied names are the names".into(),
+        federation.renamed.into(),
+        federation.renamed.into(),
+    ]);
     trade(
         "17.T9",
         "No joins: who keeps references whole?",
@@ -205,9 +218,21 @@ fn against(facts: &Facts) -> TradeOff {
 fn hot(facts: &Facts) -> TradeOff {
     let hot = &facts.parts.hot;
     let mut table = Table::new(["", "one row", "split"]);
-    table.row(["busiest shard of 4, writes, max/mean".into(), Value::Num(hot.before), Value::Num(hot.after)]);
-    table.row(["busiest shard, reads, max/mean".into(), Value::Num(hot.reads_alone), Value::Num(hot.reads_spread)]);
-    table.row(["shards that a read of the counter asks".into(), Value::Num(1.0), Value::Num(hot.asked)]);
+    table.row([
+        "busiest shard of 4, writes, max/mean".into(),
+        Value::Num(hot.before),
+        Value::Num(hot.after),
+    ]);
+    table.row([
+        "busiest shard, reads, max/mean".into(),
+        Value::Num(hot.reads_alone),
+        Value::Num(hot.reads_spread),
+    ]);
+    table.row([
+        "shards that a read of the counter asks".into(),
+        Value::Num(1.0),
+        Value::Num(hot.asked),
+    ]);
     table.row(["keys split".into(), Value::Int(0), hot.split.len().into()]);
     table.row(["memory to find them".into(), Value::Missing, Value::Bytes(hot.sketch)]);
     trade(

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What must hold.
-pub const PROMPT: &str = "federation: half a second into an outage no page waits for the dead service";
+pub const PROMPT: &str =
+    "federation: half a second into an outage no page waits for the dead service";
 /// See [`PROMPT`].
 pub const HONEST: &str = "federation: a page without its orders says so";
 /// See [`PROMPT`].
@@ -121,11 +122,7 @@ struct Site<'a> {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn run(
-    seed: Seed,
-    on: &Safeguards,
-    invariants: &mut Invariants,
-) -> rusqlite::Result<Facts> {
+pub fn run(seed: Seed, on: &Safeguards, invariants: &mut Invariants) -> rusqlite::Result<Facts> {
     let names = [PROMPT, HONEST].map(|name| invariants.declare(name));
     let refers = invariants.declare(REFERS);
     let folder = Folder::new()?;
@@ -237,7 +234,8 @@ impl Site<'_> {
             page.probe |= phase == Phase::HalfOpen;
         }
         self.facts.calls += 1;
-        let away = OUTAGES.iter().any(|&(s, from, until)| s == service && from <= now && now < until);
+        let away =
+            OUTAGES.iter().any(|&(s, from, until)| s == service && from <= now && now < until);
         let took = match away {
             true => TIMEOUT,
             false => Duration::from_secs_f64((3.0 + 2.0 * self.draw.exponential()) / 1e3),
@@ -264,7 +262,8 @@ impl Site<'_> {
             (ACCOUNTS, _) => {
                 let sql = "SELECT name FROM users WHERE id = ?1";
                 let mut query = self.of("users").prepare_cached(sql)?;
-                let _: Option<String> = query.query_row([page.user], |row| row.get(0)).optional()?;
+                let _: Option<String> =
+                    query.query_row([page.user], |row| row.get(0)).optional()?;
                 drop(query);
                 self.pages.insert(nth, page);
                 self.ask(now, nth, ORDERS);
@@ -328,7 +327,8 @@ impl Site<'_> {
         self.invariants.check(self.names[1], marked || shown == there, || {
             format!("user {user} is shown {shown} orders of {there}")
         });
-        let settled = OUTAGES.iter().any(|&(_, from, until)| from + SETTLED <= began && began < until);
+        let settled =
+            OUTAGES.iter().any(|&(_, from, until)| from + SETTLED <= began && began < until);
         if settled && !page.probe {
             self.invariants.check(self.names[0], took <= PATIENCE, || {
                 format!("a page waited {took:?} for a service that is known to be away")
@@ -379,14 +379,16 @@ impl Site<'_> {
             };
             for user in gone {
                 // The order stays for the books, without a name; twice told is once told.
-                self.of("orders").execute("UPDATE orders SET user = NULL WHERE user = ?1", [user])?;
+                self.of("orders")
+                    .execute("UPDATE orders SET user = NULL WHERE user = ?1", [user])?;
                 self.of("outbox").execute("DELETE FROM outbox WHERE gone = ?1", [user])?;
                 self.facts.statements += 2;
             }
         }
         self.facts.left = self.orphans()?;
         let left = self.facts.left[0];
-        self.invariants.check(refers, left == 0, || format!("{left} orders of users that are gone"));
+        self.invariants
+            .check(refers, left == 0, || format!("{left} orders of users that are gone"));
         Ok(())
     }
 

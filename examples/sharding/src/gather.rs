@@ -113,6 +113,8 @@ pub fn run(
     invariants: &mut Invariants,
 ) -> rusqlite::Result<Vec<Facts>> {
     let folder = Folder::new()?;
+    // Each question looks at every row: so many are enough to see who is missing.
+    let users = &users[..users.len().min(2_000)];
     let scheme = Scheme::new(Kind::Consistent, SHARDS, users, 0, true);
     let mut copies: Vec<[Database; 2]> = Vec::new();
     for shard in 0..SHARDS {

@@ -126,7 +126,10 @@ impl Input {
             let name = format!("user-{id}.{}", like.name.rsplit('.').next().unwrap_or("com"));
             users.push(User { id, name, area: like.area.clone(), visits: like.visits });
         }
-        let requests = self.requests.iter().copied().filter(|&id| id <= count as u64).collect();
+        let mut requests: Vec<u64> =
+            self.requests.iter().copied().filter(|&id| id <= count as u64).collect();
+        let made = users.iter().skip(self.real);
+        requests.extend(made.flat_map(|user| (0..user.visits).map(|_| user.id)));
         Self { real: self.real.min(count), users, requests, ..Self::default() }
     }
 }
@@ -148,9 +151,10 @@ mod tests {
         let long = "x".repeat(100_000);
         let text = format!("# mine\nann\nann de\nbob\tfr\nbob nowhere\n{long}\neve jp\n");
         let input = Input::read(text.as_bytes(), false).unwrap();
-        assert_eq!(input.users.iter().map(|u| u.area.as_str()).collect::<Vec<_>>(), [
-            "", "fr", "", "jp"
-        ]);
+        assert_eq!(
+            input.users.iter().map(|u| u.area.as_str()).collect::<Vec<_>>(),
+            ["", "fr", "", "jp"]
+        );
         assert_eq!((input.requests.len(), input.skipped), (5, 1));
         assert_eq!(input.shown, [(5, "bob nowhere".to_owned())]);
         assert!(Input::read(&b"# nothing\n\n"[..], false).is_err());
@@ -160,7 +164,9 @@ mod tests {
     fn more_users_are_like_the_real_ones_and_fewer_keep_their_requests() {
         let input = Input::nasa();
         let more = input.sized(5_000, Seed::new(1));
-        assert_eq!((more.users.len(), more.real, more.requests.len()), (5_000, 2_365, 30_969));
+        assert_eq!((more.users.len(), more.real), (5_000, 2_365));
+        let visits: u64 = more.users.iter().map(|user| user.visits).sum();
+        assert!(more.requests.len() as u64 == visits && visits > 50_000);
         assert!((1..).zip(&more.users).all(|(id, user)| user.id == id));
         let few = input.sized(100, Seed::new(1));
         assert!(few.requests.iter().all(|&id| id <= 100) && !few.requests.is_empty());

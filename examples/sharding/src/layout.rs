@@ -137,8 +137,9 @@ fn scheme(
     let mut newest = vec![0_u64; SHARDS];
     tenth.iter().for_each(|user| newest[before.shard_of(user)] += 1);
     let trips = users.iter().map(|user| places::round_trip(&user.area, before.shard_of(user)));
+    let regions = places::regions(SHARDS);
     let home = users.iter().filter(|user| {
-        let near = places::regions(SHARDS).route(&user.area, |_| true).map(|routed| *routed.node);
+        let near = regions.route(&user.area, |_| true).map(|routed| *routed.node);
         near == Ok(before.shard_of(user))
     });
     let share = moved as f64 / users.len() as f64;

@@ -1,7 +1,8 @@
 //! A shard more while clients read and write: the moves of a plan, range by range.
 //!
 //! Three routers, of which two learn late how far the moves are. The rows of a range are copied in
-//! small batches that are under way while clients write. What keeps it right: until a range is
+//! small batches that are under way while clients write; half of what clients do is about rows that
+//! were read for copying just now, where it can go wrong. What keeps it right: until a range is
 //! handed over, writes go to both its holders (`Handoff::writes`); a copied row does not overwrite a
 //! newer one; the old holder gives the range up for good in one transaction; and who finds nothing at
 //! the holder it knows asks the other one.
@@ -23,6 +24,8 @@ pub const FRESH: &str = "resharding: every read returns the last acknowledged wr
 
 /// Rows copied at once.
 const BATCH: usize = 8;
+/// Users that clients have in mind besides.
+const RECENT: usize = 12;
 /// Operations until a late router hears of what was done.
 const LATE: u64 = 60;
 const TICK: Duration = Duration::from_micros(500);
@@ -81,6 +84,8 @@ struct Online<'a> {
     /// The range that is being copied, and from which position on.
     current: Option<(MoveId, Move, i64)>,
     under_way: VecDeque<Batch>,
+    /// Users whose rows were read for copying last.
+    recent: VecDeque<u64>,
     now: Time,
     /// The copier's death, its restart, and the move that it died in.
     died: Option<(Time, Time, MoveId)>,
@@ -138,6 +143,7 @@ pub fn run(
         truth: users.iter().map(|user| Row { user: user.clone(), version: 1 }).collect(),
         current: None,
         under_way: VecDeque::new(),
+        recent: VecDeque::new(),
         now: Time::ZERO,
         died: None,
         seed,
@@ -176,7 +182,9 @@ impl Online<'_> {
 
     fn whom(&mut self) -> (usize, u64) {
         let router = self.draw.below(self.routers.len() as u64) as usize;
-        (router, self.draw.below(self.truth.len() as u64) + 1)
+        let any = self.draw.below(self.truth.len() as u64) + 1;
+        let nth = self.draw.below(2 * self.recent.len() as u64) as usize;
+        (router, self.recent.get(nth).copied().unwrap_or(any))
     }
 
     /// A client reads through one of the routers.
@@ -266,6 +274,10 @@ impl Online<'_> {
         self.current = end.map(|at| (id, step, at + 1));
         if !rows.is_empty() {
             let ids: Vec<u64> = rows.iter().map(|row| row.0.user.id).collect();
+            self.recent.extend(&ids);
+            while self.recent.len() > RECENT {
+                self.recent.pop_front();
+            }
             self.invariants.event(format!("move {}: {ids:?} are read at shard {source}", id.0));
         }
         self.under_way.push_back(Batch { id, step, rows, last: end.is_none() });

@@ -9,8 +9,7 @@ pub const RESTORED: &str = "restore: only what came after the last archived segm
 
 /// Statements go to the archive by segments of this length.
 pub const SEGMENT: Duration = Duration::from_millis(250);
-const SCHEMA: &str =
-    "CREATE TABLE visits (id INTEGER PRIMARY KEY, user INTEGER NOT NULL) STRICT";
+const SCHEMA: &str = "CREATE TABLE visits (id INTEGER PRIMARY KEY, user INTEGER NOT NULL) STRICT";
 const INSERT: &str = "INSERT INTO visits VALUES (?1, ?2)";
 /// What a restore reads and replays in a second; virtual, and taken low.
 const ROWS_A_SECOND: u64 = 50_000;

@@ -23,6 +23,8 @@ const ACCOUNTS: i64 = 40;
 const OPENING: i64 = 10_000;
 /// Every tenth account is closed: nothing can be paid in.
 const CLOSED: i64 = 10;
+/// Milliseconds until a dead coordinator is started again.
+const RESTART: u64 = 500;
 
 const SHARD: &str = "
     CREATE TABLE accounts (
@@ -197,11 +199,7 @@ impl Transfer {
 
 impl Bank<'_> {
     /// Runs a transfer; a coordinator that dies is started again and reads its log.
-    fn to_the_end(
-        &mut self,
-        transfer: Transfer,
-        points: &mut CrashPoints,
-    ) -> rusqlite::Result<()> {
+    fn to_the_end(&mut self, transfer: Transfer, points: &mut CrashPoints) -> rusqlite::Result<()> {
         self.invariants.event(format!("{transfer:?}"));
         loop {
             match self.coordinate(transfer, points) {
@@ -212,18 +210,22 @@ impl Bank<'_> {
                     self.facts.crashes += 1;
                     let open = self.audit(Some(transfer))?;
                     self.facts.under_way = self.facts.under_way.max(open);
-                    // The text's worst moment: the money has left one shard and reached none.
+                    // The worst moment: the money has left one shard and reached none.
                     if open > 0 && self.facts.fault.is_none() {
                         self.facts.fault = Some(Fault {
                             kind: "transfer: the coordinator dies after the debit".to_owned(),
-                            at_ms: crash.nth,
-                            // A restart, then a query and what follows at a millisecond each.
-                            recovered_ms: Some(500 + 3),
+                            at_ms: self.facts.commands,
+                            recovered_ms: None,
                             effect: format!("{open} cents under way; its log is read again"),
                         });
                     }
                 }
             }
+        }
+        // A command takes a millisecond, a restart RESTART.
+        let commands = self.facts.commands;
+        if let Some(fault) = self.facts.fault.as_mut().filter(|f| f.recovered_ms.is_none()) {
+            fault.recovered_ms = Some(RESTART + commands - fault.at_ms);
         }
         self.audit(None)?;
         self.whole(transfer)

@@ -31,7 +31,7 @@ pub struct Size {
 pub const QUICK: Size = Size {
     users: 400,
     operations: 1_500,
-    millis: 500,
+    millis: 400,
     queries: 300,
     likes: 3_000,
     jobs: 60,
@@ -106,13 +106,14 @@ pub fn run_sized(
     let (mut records, mut parts) = (Vec::new(), Parts::default());
     let root = Seed::new(seed).child("trials");
     let input = input.sized(size.users, root);
-    let mut part = |names: &[&str], run: &mut dyn FnMut(&mut Invariants) -> rusqlite::Result<()>| {
-        if all || names.iter().any(|name| !on.on(name)) {
-            let mut invariants = Invariants::new(seed);
-            run(&mut invariants).expect("SQLite in a temporary folder");
-            merge(&mut records, invariants.into_records());
-        }
-    };
+    let mut part =
+        |names: &[&str], run: &mut dyn FnMut(&mut Invariants) -> rusqlite::Result<()>| {
+            if all || names.iter().any(|name| !on.on(name)) {
+                let mut invariants = Invariants::new(seed);
+                run(&mut invariants).expect("SQLite in a temporary folder");
+                merge(&mut records, invariants.into_records());
+            }
+        };
     part(LAYOUT, &mut |invariants| {
         parts.layouts = layout::run(&input, seed, on, invariants)?;
         Ok(())

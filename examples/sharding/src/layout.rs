@@ -134,7 +134,7 @@ fn scheme(
         requests[before.shard_of(&users[id as usize - 1])] += 1;
     }
     let tenth = &users[users.len() - users.len().div_ceil(10)..];
-    let mut newest = vec![0_u64; SHARDS];
+    let mut newest = [0_u64; SHARDS];
     tenth.iter().for_each(|user| newest[before.shard_of(user)] += 1);
     let trips = users.iter().map(|user| places::round_trip(&user.area, before.shard_of(user)));
     let regions = places::regions(SHARDS);
@@ -225,10 +225,13 @@ fn ranges(
     Ok((asked as f64 / 20.0, 20, wrong))
 }
 
+/// What one more shard moves by a way of hashing: of these users, and of all keys.
+pub type Moves = (Kind, Vec<(f64, Option<f64>)>);
+
 /// What one more shard moves by each way of hashing, for `users` and several numbers of shards:
 /// name, the share at each number, the exact one.
 #[must_use]
-pub fn moves(users: &[User], seed: u64, shards: &[usize]) -> Vec<(Kind, Vec<(f64, Option<f64>)>)> {
+pub fn moves(users: &[User], seed: u64, shards: &[usize]) -> Vec<Moves> {
     let one = |kind, n| {
         let before = Scheme::new(kind, n, users, seed, true);
         let after = before.grown(users);

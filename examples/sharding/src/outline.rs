@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 
 /// Block 2.
 pub const DIAGRAM: &str = r"
-  users of a log ──{   rows   }──▶ router ──▶ range, hash, region, directory, ring
+  users of a log ──{   rows   }──▶ router ──▶ range, hash, region, table, ring
                                     │
      4 databases, one file each ◀───┤ ──{  moved   }──▶ the 5th, one more shard
      clients meanwhile ─────────────┤ ──{ clients  }──▶ old and new holder
      {  asks    } ◀── scatter ──────┤
                                     ▼
-  shard: primary ──{ shipped  }──▶ 2 replicas        hot key ──{   hot    }──▶ parts
-  transfer: debit ─{   saga   }──▶ credit            schema ───{  schema  }──▶ 4 shards
+  shard: primary ──{ shipped  }──▶ 2 replicas      hot key ─{   hot    }─▶ parts
+  transfer: debit ─{   saga   }──▶ credit          schema ──{  schema  }─▶ shards
   federation: page ─{  calls   }─▶ users, orders, inventory, analytics
                      {  orphans } orders of what is gone, found
 ";

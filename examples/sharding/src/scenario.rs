@@ -2,7 +2,6 @@
 
 use crate::design::DESIGN;
 use crate::input::Input;
-use crate::scheme::Kind;
 use crate::trials::{self, Parts, QUICK, Size};
 use crate::{claims, draw, experiments, gather, layout, outline};
 use kit::{Failure, Report, Run, Seed};
@@ -21,7 +20,7 @@ pub struct Facts {
     /// The parts, at the size of the run.
     pub parts: Parts,
     /// What one more shard moves, by the ways to hash.
-    pub moves: Vec<(Kind, Vec<(f64, Option<f64>)>)>,
+    pub moves: Vec<layout::Moves>,
     /// The slowest shard, by their number.
     pub tail: Vec<(usize, Duration, Duration, Duration, f64)>,
     /// Bytes of a row in its file, with its index.

@@ -156,7 +156,7 @@ pub fn run(
         bank.facts.points += at_every_point(|points| {
             saga += 1;
             let transfer = Transfer { saga, from, to, amount: 300 };
-            if let Err(error) = bank.to_the_end(transfer, points) {
+            if let Err(error) = bank.finish(transfer, points) {
                 failed = Some(error);
             }
         });
@@ -172,7 +172,7 @@ pub fn run(
         let amount = 100 + bank.draw.below(6_000) as i64;
         let crash = bank.draw.below(30);
         let transfer = Transfer { saga, from, to, amount };
-        bank.to_the_end(transfer, &mut CrashPoints::at(crash))?;
+        bank.finish(transfer, &mut CrashPoints::at(crash))?;
     }
     // What the network held back arrives when all is over.
     for (transfer, step) in std::mem::take(&mut bank.delayed) {
@@ -199,7 +199,7 @@ impl Transfer {
 
 impl Bank<'_> {
     /// Runs a transfer; a coordinator that dies is started again and reads its log.
-    fn to_the_end(&mut self, transfer: Transfer, points: &mut CrashPoints) -> rusqlite::Result<()> {
+    fn finish(&mut self, transfer: Transfer, points: &mut CrashPoints) -> rusqlite::Result<()> {
         self.invariants.event(format!("{transfer:?}"));
         loop {
             match self.coordinate(transfer, points) {

@@ -195,7 +195,7 @@ fn trade_offs(claims: &mut Claims, facts: &Facts) {
     claims
         .wrong_figure("17.T12", "by the shard key as ever; over databases through two APIs")
         .evidence("federation.rs joins every page");
-    claims.met("17.T13", "7 rules for shards, 3 for services").evidence("--help lists them");
+    claims.met("17.T13", "14 rules for shards, 3 for services").evidence("--help lists them");
     claims
         .wrong_figure("17.T14", "one does not rule out the other: a service's table is sharded")
         .evidence("17.R1, 17.R2");

@@ -21,7 +21,7 @@ pub const DIAGRAM: &str = r"
      {  asks    } ◀── scatter ──────┤
                                     ▼
   shard: primary ──{ shipped  }──▶ 2 replicas      hot key ─{   hot    }─▶ parts
-  transfer: debit ─{   saga   }──▶ credit          schema ──{  schema  }─▶ shards
+  transfer: debit ─{   saga   }──▶ credit        schema ──{  schema  }─▶ shards
   federation: page ─{  calls   }─▶ users, orders, inventory, analytics
                      {  orphans } orders of what is gone, found
 ";

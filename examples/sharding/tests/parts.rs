@@ -76,6 +76,23 @@ fn a_reshard_meets_late_routers_doubled_writes_and_a_dead_copier() {
 }
 
 #[test]
+fn ranges_of_many_batches_arrive_whole_although_the_copier_dies() {
+    let users = &trials::nasa().sized(20_000, Seed::new(1)).users;
+    let mut invariants = Invariants::new(1);
+    let facts = reshard::run(users, 1, 1, &all(), &mut invariants).unwrap();
+    assert!(invariants.all_held(), "{:?}", invariants.records());
+    assert!(facts.copied > 3_000 && facts.again == 1, "{facts:?}");
+}
+
+#[test]
+fn nothing_is_paid_into_a_closed_account() {
+    // Two commands and their six places to die, then three with the undo and their nine.
+    let facts = transfer::run(Seed::new(1), 0, &all(), &mut Invariants::new(1)).unwrap();
+    assert_eq!(facts.points, 15);
+    assert!(facts.compensated >= 10, "{facts:?}");
+}
+
+#[test]
 fn transfers_meet_crashes_lost_answers_and_late_requests() {
     let facts = transfer::run(Seed::new(1), 400, &all(), &mut Invariants::new(1)).unwrap();
     assert!(facts.committed > 150 && facts.compensated > 20, "{facts:?}");
@@ -94,7 +111,9 @@ fn old_and_new_programs_run_side_by_side_and_every_row_is_filled() {
 fn an_outage_opens_a_breaker_and_ends() {
     let facts = federation::run(Seed::new(1), &all(), &mut Invariants::new(1)).unwrap();
     assert!(facts.opened >= 2 && facts.refused > 5 * facts.timeouts, "{facts:?}");
-    assert!(facts.orphans[0] > 0 && facts.left[0] == 0 && facts.degraded > 100);
+    assert!(facts.orphans[0] > 0 && facts.left[0] == 0);
+    // Three seconds of pages and what comes until the breaker has closed, not the rest of the run.
+    assert!((200..330).contains(&facts.degraded), "{}", facts.degraded);
     for fault in &facts.faults {
         assert!(fault.recovered_ms.is_some_and(|ms| ms < 1_500), "{fault:?}");
     }

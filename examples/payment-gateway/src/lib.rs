@@ -1,0 +1,20 @@
+//! Payment gateway, design 8.
+pub mod audit;
+pub mod db;
+pub mod design;
+pub mod gateway;
+pub mod io;
+pub mod judge;
+pub mod ledger;
+pub mod method;
+pub mod orders;
+pub mod provider;
+pub mod risk;
+pub mod rules;
+pub mod settle;
+pub mod state;
+pub mod trials;
+pub mod vault;
+pub mod webhook;
+pub mod worker;
+pub mod world;

@@ -467,7 +467,7 @@ impl Gateway {
     }
 }
 
-fn check(ask: &Ask) -> Result<(), String> {
+pub(crate) fn check(ask: &Ask) -> Result<(), String> {
     let named = |what: &str, text: &str, most: usize| {
         let good = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
         let fits = (1..=most).contains(&text.len()) && text.bytes().all(good);

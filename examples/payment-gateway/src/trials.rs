@@ -133,6 +133,7 @@ pub fn setup(seed: Seed, orders: u64, rules: Rules) -> Setup {
         rules,
         file: None,
         points: CrashPoints::never(),
+        own: None,
         trouble: None,
     }
 }

@@ -11,6 +11,7 @@ use crate::state::Status;
 use crate::vault::{Account, Cvv, Randomness, Vault};
 use crate::webhook::{self, Delivery};
 use crate::{db, orders};
+use kit::money::Money;
 use kit::sim::{CrashPoints, Events, Link, Network};
 use kit::store::{Durability, EventLog};
 use kit::{Invariants, Latencies, Seed, Stream, Time};
@@ -36,6 +37,8 @@ pub struct Setup {
     pub file: Option<PathBuf>,
     /// Where the gateway dies.
     pub points: CrashPoints,
+    /// The user's own orders, in place of generated ones.
+    pub own: Option<Vec<(Time, Ask)>>,
     /// What else goes wrong, and for how long.
     pub trouble: Option<(Time, Duration, Trouble)>,
 }
@@ -96,8 +99,12 @@ pub struct Facts {
     pub latency: Latencies,
     /// When all that the trouble held up was done.
     pub recovered: Option<Time>,
-    /// When each order was paid or refused.
-    pub finished: Vec<(Time, Time)>,
+    /// When each order was asked for, and was paid or refused.
+    pub finished: Vec<(Method, Time, Time)>,
+    /// By method: orders told how they went, and paid ones among them.
+    pub by_method: BTreeMap<Method, (u64, u64)>,
+    /// Clients that were told to come again.
+    pub pending: u64,
     /// Simulated events.
     pub steps: u64,
 }
@@ -113,11 +120,26 @@ pub(crate) struct Order {
     pub(crate) given_back: BTreeSet<usize>,
 }
 
+impl Order {
+    fn new(ask: Ask, asked: Time) -> Self {
+        Self {
+            ask,
+            asked,
+            accepted: false,
+            replied: false,
+            told: None,
+            refunds: Vec::new(),
+            disputes: false,
+            given_back: BTreeSet::new(),
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Event {
     Ask(usize),
     /// Somebody uses the key of an order for another amount.
-    Misuse(usize),
+    Misuse(usize, Box<Ask>),
     TimeUp(usize),
     Refund(usize, usize),
     Dispute(usize),
@@ -216,6 +238,13 @@ pub fn run_keeping(
 
 impl World<'_> {
     fn plan(&mut self) {
+        if let Some((at, lasts, trouble)) = self.setup.trouble {
+            self.events.at(at, Event::Begin(trouble));
+            self.events.at(at + lasts, Event::End(trouble));
+        }
+        if let Some(own) = self.setup.own.clone() {
+            return self.plan_own(own);
+        }
         let mut dice = self.setup.seed.stream("orders");
         let arrivals = kit::Arrivals::poisson(self.setup.seed.stream("arrivals"), self.setup.rate);
         for (at, nth) in arrivals.take(self.setup.orders as usize).zip(0..) {
@@ -236,26 +265,39 @@ impl World<'_> {
             }
             if dice.chance(0.1) {
                 let later = dice.between(Duration::from_millis(100), Duration::from_secs(20));
-                self.events.at(at + later, Event::Misuse(nth as usize));
+                let mut other = ask.clone();
+                other.amount = Money::new(ask.amount.minor() + 1, ask.amount.currency());
+                self.events.at(at + later, Event::Misuse(nth as usize, Box::new(other)));
             }
             if dice.chance(0.05) {
                 self.events.at(at + Duration::from_secs(1), Event::Forge(nth as usize));
             }
-            self.orders.push(Order {
-                ask,
-                asked: at,
-                accepted: false,
-                replied: false,
-                told: None,
-                disputes: (0.20..0.24).contains(&fate),
-                refunds,
-                given_back: BTreeSet::new(),
-            });
+            let disputes = (0.20..0.24).contains(&fate);
+            self.orders.push(Order { refunds, disputes, ..Order::new(ask, at) });
         }
-        if let Some((at, lasts, trouble)) = self.setup.trouble {
-            self.events.at(at, Event::Begin(trouble));
-            self.events.at(at + lasts, Event::End(trouble));
+    }
+
+    /// Lines of one merchant and key are one order: repeated, or another request under its key.
+    fn plan_own(&mut self, own: Vec<(Time, Ask)>) {
+        for (at, ask) in own {
+            let same = |order: &Order| order.ask.merchant == ask.merchant && order.ask.key == ask.key;
+            match self.orders.iter().position(same) {
+                None => {
+                    self.events.at(at, Event::Ask(self.orders.len()));
+                    self.orders.push(Order::new(ask, at));
+                }
+                Some(order) => {
+                    let first = &self.orders[order].ask;
+                    let repeat = first.amount == ask.amount
+                        && first.method == ask.method
+                        && first.account == ask.account;
+                    let event =
+                        if repeat { Event::Ask(order) } else { Event::Misuse(order, Box::new(ask)) };
+                    self.events.at(at, event);
+                }
+            }
         }
+        self.facts.orders = self.orders.len() as u64;
     }
 
     /// A new process on what the last one left.
@@ -292,6 +334,12 @@ impl World<'_> {
     fn pump(&mut self, now: Time) -> Result<(), Stop> {
         let Some(gateway) = &mut self.gateway else { return Ok(()) };
         gateway.work(now, &mut self.io)?;
+        if let Some((at, lasts, trouble)) = self.setup.trouble {
+            let over = at + lasts;
+            if self.facts.recovered.is_none() && now >= over && caught_up(gateway, trouble, over)? {
+                self.facts.recovered = Some(now);
+            }
+        }
         if let Some(due) = gateway.next_due()?.filter(|&due| due < self.wake) {
             self.wake = due.max(now);
             self.events.at(self.wake, Event::Wake);
@@ -356,7 +404,10 @@ impl World<'_> {
         if !std::mem::replace(&mut asks.replied, true) {
             self.facts.latency.record("reply", span);
         }
-        self.facts.finished.push((asks.asked, now));
+        self.facts.finished.push((asks.ask.method, asks.asked, now));
+        let counts = self.facts.by_method.entry(asks.ask.method).or_default();
+        counts.0 += 1;
+        counts.1 += u64::from(told.status == Status::Captured);
         if told.status == Status::Captured {
             self.facts.captured += 1;
             for nth in 0..asks.refunds.len() {
@@ -375,12 +426,13 @@ impl World<'_> {
     fn handle(&mut self, now: Time, event: Event) -> Result<(), Stop> {
         match event {
             Event::Ask(order) => self.ask(now, order),
-            Event::Misuse(order) => self.misuse(now, order),
+            Event::Misuse(order, ask) => self.misuse(now, order, *ask),
             Event::TimeUp(order) => {
                 let asks = &mut self.orders[order];
                 if asks.told.is_none() {
                     if !std::mem::replace(&mut asks.replied, true) {
                         // "202: pending; ask again, or wait for the webhook".
+                        self.facts.pending += 1;
                         self.facts.latency.record("reply", now.since(asks.asked));
                     }
                     self.events.at(now + Duration::from_secs(3), Event::Ask(order));
@@ -520,12 +572,10 @@ impl World<'_> {
         Ok(())
     }
 
-    fn misuse(&mut self, now: Time, order: usize) -> Result<(), Stop> {
+    fn misuse(&mut self, now: Time, order: usize, ask: Ask) -> Result<(), Stop> {
         let asks = &self.orders[order];
         // Before the key is known, the other request would be the first.
         let Some(gateway) = self.gateway.as_mut().filter(|_| asks.accepted) else { return Ok(()) };
-        let mut ask = asks.ask.clone();
-        ask.amount = kit::money::Money::new(ask.amount.minor() + 1, ask.amount.currency());
         self.facts.asks += 1;
         let reply = gateway.submit(now, &mut self.io, ask)?;
         self.facts.mismatches += u64::from(reply == Reply::Mismatch);
@@ -636,6 +686,25 @@ impl World<'_> {
     pub(crate) fn log_ids(&self) -> Result<Vec<kit::store::Entry>, Stop> {
         Ok(self.io.log.read(TOPIC, 0, usize::MAX)?)
     }
+}
+
+/// Whether nothing is left of what a trouble held up.
+fn caught_up(gateway: &Gateway, trouble: Trouble, over: Time) -> Result<bool, Stop> {
+    let over = db::micros(over);
+    let left = match trouble {
+        Trouble::Log => "SELECT count(*) FROM outbox WHERE ?1 > 0",
+        Trouble::Merchants => {
+            "SELECT count(*) FROM webhooks JOIN payments USING (payment)
+             WHERE delivered = 0 AND updated_at < ?1"
+        }
+        // What waits for a person's telephone is not held up by anything.
+        Trouble::Gateway | Trouble::Provider => {
+            "SELECT count(*) FROM operations JOIN payments USING (payment)
+             WHERE state IN ('ready', 'sent', 'unknown') AND created_at < ?1 AND method <> 'upi'"
+        }
+    };
+    let left: i64 = gateway.database().prepare_cached(left)?.query_row([over], |row| row.get(0))?;
+    Ok(left == 0)
 }
 
 /// A line of the history.

@@ -1,8 +1,12 @@
 //! The whole run at quick scale: seeds, safeguards, claims, the snapshot.
 
-use kit::Safeguards;
+use kit::sim::CrashPoints;
+use kit::{Invariants, Run, Safeguards, Seed, Verdict, snapshot};
 use payment_gateway::design::DESIGN;
-use payment_gateway::trials;
+use payment_gateway::rules::Rules;
+use payment_gateway::world::{self, Setup};
+use payment_gateway::{scenario, trials};
+use std::path::Path;
 
 #[test]
 fn every_invariant_holds_and_is_checked_for_twenty_seeds() {
@@ -29,4 +33,52 @@ fn every_safeguard_breaks_its_own_invariant_at_seed_1_and_shows_the_history() {
         assert_eq!(first.seed, 1);
         assert!((1..=12).contains(&first.history.len()), "{}: {first:?}", safeguard.name);
     }
+}
+
+#[test]
+fn a_crash_at_every_step_on_a_real_file_is_like_one_in_memory() {
+    // Closed and opened anew at each crash, as a process leaves it.
+    for nth in (0..400).step_by(37) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let seed = Seed::new(3).child("file");
+        let at = Setup { points: CrashPoints::at(nth), ..trials::setup(seed, 3, Rules::ALL) };
+        let on_file = Setup { file: Some(folder.path().join("gateway")), ..at.clone() };
+        let both = [at, on_file].map(|setup| {
+            let mut invariants = Invariants::new(3);
+            let facts = world::run(setup, &mut invariants).expect("SQLite");
+            assert!(invariants.all_held(), "{:#?}", invariants.records());
+            (facts.steps, facts.crashes, facts.captured, facts.events, facts.audited)
+        });
+        assert_eq!(both[0], both[1], "point {nth}");
+    }
+}
+
+#[test]
+fn the_claims_answer_every_row_and_every_fault_is_over() {
+    for seed in 1..=2 {
+        let report = scenario::run(&Run::test(&DESIGN, seed)).expect("nothing to open");
+        assert_eq!(report.claims.check_complete(), Ok(()));
+        // Optimised tests of a debug build on a busy machine say nothing of the rate.
+        let missed: Vec<_> = report.claims.stable().into_iter().filter(|row| row.verdict == Verdict::Missed).collect();
+        assert!(missed.is_empty(), "{missed:?}");
+        assert!(report.all_held());
+        assert_eq!(report.faults.len(), 4);
+        for fault in &report.faults {
+            assert!(fault.recovered_ms.is_some(), "seed {seed}: {fault:?}");
+        }
+        assert!(report.ablations.iter().all(|ablation| ablation.broke.is_some()), "{:?}", report.ablations);
+    }
+}
+
+#[test]
+fn the_report_of_seed_1_is_the_snapshot_but_for_what_the_machine_decides() {
+    let json = scenario::run(&Run::test(&DESIGN, 1)).expect("nothing to open").to_json_masked();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seed-1.json");
+    snapshot::check(path, &format!("{json:#}\n"));
+}
+
+#[test]
+fn two_runs_with_one_seed_differ_in_wall_only() {
+    let once = || scenario::run(&Run::test(&DESIGN, 7)).expect("nothing to open").to_json_masked();
+    assert_eq!(once(), once());
 }

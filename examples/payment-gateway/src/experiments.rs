@@ -171,7 +171,7 @@ fn weather(facts: &Facts) -> TradeOff {
         "8.T5",
         "Is it built for the happy path?",
         table,
-        "The happy path pays nothing for the others: no query, no retry. What fails costs a few small calls, and never money.",
+        "The happy path pays nothing for the others: what queries it has are polls of UPI payers and packets that were lost. What fails costs a few small calls, and never money.",
     )
 }
 

@@ -25,6 +25,9 @@ pub const RETENTION: Duration = Duration::from_secs(86_400);
 /// How long a request may be under way before a repeat takes it over.
 pub const LEASE: Duration = Duration::from_secs(30);
 
+/// How long a client is kept waiting for the outcome; then it is 202, and the outcome follows.
+pub const REPLY: Duration = Duration::from_millis(1_900);
+
 /// A payment that is asked for.
 #[derive(Clone, Debug)]
 pub struct Ask {
@@ -76,6 +79,8 @@ pub struct Gateway {
     pub(crate) cvvs: BTreeMap<i64, Cvv>,
     /// What to tell and to publish once the transaction is committed.
     pub(crate) after: After,
+    /// Whether anything may wait in the outbox or the log: a new process does not know.
+    pub(crate) fresh: bool,
     keys: Registry<String, Told>,
     runs: BTreeMap<String, Run>,
     risk: Risk,
@@ -103,6 +108,7 @@ impl Gateway {
             calls: BTreeMap::new(),
             cvvs: BTreeMap::new(),
             after: After::default(),
+            fresh: true,
             keys: Registry::new(RETENTION).max_keys(1 << 20),
             runs: BTreeMap::new(),
             risk: Risk::new(rules.velocity),
@@ -333,6 +339,7 @@ impl Gateway {
 
     /// After a commit: who waits is told; and, without the outbox, the log, if nothing happens before.
     pub(crate) fn committed(&mut self, now: Time, io: &mut Io) -> Result<(), Stop> {
+        self.fresh = true;
         let After { publish, told } = std::mem::take(&mut self.after);
         for message in publish {
             io.pass("committed, not published")?;
@@ -370,6 +377,7 @@ impl Gateway {
     /// # Errors
     /// [`Stop`].
     pub fn consume(&mut self, now: Time, io: &mut Io) -> Result<(), Stop> {
+        let ordered = self.rules.webhook_order;
         for consumer in if io.away { &[][..] } else { &["webhooks", "sales"] } {
             let consumer = *consumer;
             let from = io.log.position(consumer, TOPIC)?;
@@ -381,7 +389,7 @@ impl Gateway {
                     if consumer == "webhooks" {
                         let payment = event["payment"].as_str().and_then(payment_id).unwrap_or(0);
                         let version = event["version"].as_u64().unwrap_or(0);
-                        webhook::queue(effect, now, (payment, version), merchant, payload)?;
+                        webhook::queue(effect, now, (payment, version), merchant, payload, ordered)?;
                     } else {
                         let add = "INSERT INTO sales VALUES (?1, ?2)
                              ON CONFLICT DO UPDATE SET taken = taken + excluded.taken";
@@ -411,8 +419,7 @@ impl Gateway {
     pub fn deliver(&mut self, now: Time, io: &mut Io) -> Result<(), Stop> {
         let key = self.secret;
         let secret = |merchant: &str| mac(&key, &[merchant.as_bytes()]);
-        let ordered = self.rules.webhook_order;
-        let due = webhook::due(&mut self.database, now, ordered, &mut self.stream, secret)?;
+        let due = webhook::due(&mut self.database, now, &mut self.stream, secret)?;
         for delivery in due {
             io.out.push(Out::Webhook(delivery));
             io.pass("webhook sent")?;
@@ -424,8 +431,8 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Stop`].
-    pub fn delivered(&mut self, payment: i64, version: u64) -> Result<(), Stop> {
-        Ok(webhook::delivered(&self.database, payment, version)?)
+    pub fn delivered(&mut self, now: Time, payment: i64, version: u64) -> Result<(), Stop> {
+        Ok(webhook::delivered(&mut self.database, now, payment, version)?)
     }
 
     /// Forgets keys whose time is over.

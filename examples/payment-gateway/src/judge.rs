@@ -57,17 +57,17 @@ impl Names {
         let mut name = |name| invariants.declare(name);
         Self {
             once: name(ONCE),
-            lost: name(LOST),
+            refunds: name(REFUNDS),
+            key: name(KEY),
             ledger: name(LEDGER),
             same: name(SAME),
-            key: name(KEY),
-            refunds: name(REFUNDS),
             events: name(EVENTS),
             sales: name(SALES),
             arrows: name(ARROWS),
             hooks: name(HOOKS),
             forged: name(FORGED),
             audit: name(AUDIT),
+            lost: name(LOST),
         }
     }
 }

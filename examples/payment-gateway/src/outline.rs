@@ -10,16 +10,17 @@ use std::time::Duration;
 
 /// Block 2.
 pub const DIAGRAM: &str = r"
-  merchants ──{  asks  }──▶ gateway: key, risk, vault ──▶ payments, ledger,
-                │ { replay } answered from the key         audit, outbox: one
-                │ { 409s } in flight  { 422s } misused      SQLite, one commit
-                ▼                                              │
-  operations ──{ requests }──▶ provider ◀── { queries } asked   │ {  events  }
-      ▲                          │ card, wallet, UPI           ▼
-      └──── { callbacks } ───────┘ late and twice             log
-                                                               │
-  merchants ◀──{ webhooks } signed, in order, again ◀── webhook queue
-  sales     ◀── each id once ◀─────────────────────────────────┘
+  merchants ──{   asks   }──▶ gateway: key, risk, vault ──▶ payments, ledger,
+                │ {  replay  } answered from the key        audit, outbox: one
+                │ {   409s   } in flight                    SQLite, one commit
+                ▼ {   422s   } misused keys                          │
+  operations ──{ requests }──▶ provider: card, wallet, UPI      {  events  }
+             ──{ queries  }──▶    │                                  │
+      ▲                           │                                  ▼
+      └─────── {callbacks } ◀─────┘ late, and twice                 log
+                                                                     │
+  merchants ◀── { webhooks } ── queue: signed, in order, again ◀─────┤
+  sales     ◀── each id once ◀───────────────────────────────────────┘
 ";
 
 fn span(day: &Day, name: &str) -> [Value; 2] {
@@ -132,7 +133,7 @@ pub fn load(facts: &Facts) -> Block {
     }
     block.table(table);
     block.text(format!(
-        "Reply: the outcome, or after 2 s \"202 pending\" ({} of {}). A UPI payer takes 2 to 25 s to approve. An order is {} messages: the text's two are request and response alone.",
+        "Reply: the outcome, or after 1.9 s \"202 pending\" ({} of {}). A UPI payer takes 2 to 25 s to approve. An order is {} messages: the text's two are request and response alone.",
         human::thousands(day.pending),
         human::thousands(day.orders),
         human::measure(messages(day)),

@@ -4,7 +4,7 @@
 //! disk, and everything that the gateway wants to send is sent by a task of its own.
 
 use crate::bank::{self, Bank};
-use crate::gateway::{Ask, Gateway, Reply, payment_id};
+use crate::gateway::{Ask, Gateway, REPLY, Reply, payment_id};
 use crate::io::{Io, Out, Stop, Told};
 use crate::method::{Answer, Method, Request};
 use crate::orders::MERCHANTS;
@@ -32,8 +32,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::broadcast;
 
-/// How long a client is kept waiting for the outcome.
-pub const REPLY: Duration = Duration::from_millis(1_900);
 const TICK: Duration = Duration::from_millis(20);
 /// Webhooks that the sample merchant remembers.
 const REMEMBERED: usize = 1_000;
@@ -255,7 +253,7 @@ async fn deliver(app: Arc<App>, delivery: Delivery) {
     let headers = [("webhook-signature", signature.as_str()), ("webhook-id", id.as_str())];
     let sent = http::send("POST", address, &path, &headers, body, PATIENCE).await;
     if sent.is_ok_and(|(status, _)| (200..300).contains(&status)) {
-        let _ = app.with(|gateway, _, _| gateway.delivered(payment, version));
+        let _ = app.with(|gateway, _, at| gateway.delivered(at, payment, version));
     }
 }
 

@@ -62,7 +62,11 @@ pub fn verify(secret: &[u8], now: Time, body: &str, signature: &str) -> bool {
     age <= FRESH.as_secs() && mac.verify_slice(&bytes).is_ok()
 }
 
-/// Queues a change.
+/// A change that waits for one before it.
+const WAITS: i64 = i64::MAX;
+
+/// Queues a change. Only the first undelivered change of a payment may go, the others wait for it;
+/// `ordered` false lets all go.
 ///
 /// # Errors
 /// What SQLite says.
@@ -72,24 +76,14 @@ pub fn queue(
     (payment, version): (i64, u64),
     merchant: &str,
     body: &str,
+    ordered: bool,
 ) -> rusqlite::Result<()> {
     let insert = "INSERT OR IGNORE INTO webhooks (payment, version, merchant, body, due_at)
-         VALUES (?1, ?2, ?3, ?4, ?5)";
-    let row = params![payment, version, merchant, body, micros(now)];
+         VALUES (?1, ?2, ?3, ?4, CASE WHEN ?7 AND EXISTS
+             (SELECT 1 FROM webhooks WHERE payment = ?1 AND delivered = 0 AND version < ?2)
+             THEN ?6 ELSE ?5 END)";
+    let row = params![payment, version, merchant, body, micros(now), WAITS, ordered];
     effect.prepare_cached(insert)?.execute(row).map(drop)
-}
-
-/// Only the first undelivered change of a payment may go; `ordered` false lets all go.
-const fn heads(ordered: bool) -> &'static str {
-    if ordered {
-        "SELECT payment, version, merchant, body, attempts, due_at FROM webhooks AS w
-         WHERE delivered = 0 AND due_at <= ?1 AND NOT EXISTS (SELECT 1 FROM webhooks AS v
-             WHERE v.payment = w.payment AND v.delivered = 0 AND v.version < w.version)
-         ORDER BY due_at, payment, version LIMIT 100"
-    } else {
-        "SELECT payment, version, merchant, body, attempts, due_at FROM webhooks
-         WHERE delivered = 0 AND due_at <= ?1 ORDER BY due_at, payment, version LIMIT 100"
-    }
 }
 
 /// What is due, noted as tried before it is sent.
@@ -99,14 +93,18 @@ const fn heads(ordered: bool) -> &'static str {
 pub fn due(
     database: &mut Connection,
     now: Time,
-    ordered: bool,
     stream: &mut Stream,
     secret: impl Fn(&str) -> [u8; 32],
 ) -> rusqlite::Result<Vec<Delivery>> {
-    let change = database.transaction()?;
     let mut deliveries = Vec::new();
+    if next_due(database)?.is_none_or(|due| due > now) {
+        return Ok(Vec::new());
+    }
+    let change = database.transaction()?;
     {
-        let mut select = change.prepare_cached(heads(ordered))?;
+        let select = "SELECT payment, version, merchant, body, attempts FROM webhooks
+             WHERE delivered = 0 AND due_at <= ?1 ORDER BY due_at, payment, version LIMIT 1000";
+        let mut select = change.prepare_cached(select)?;
         let mut rows = select.query([micros(now)])?;
         while let Some(row) = rows.next()? {
             let (payment, version): (i64, u64) = (row.get(0)?, row.get(1)?);
@@ -115,38 +113,44 @@ pub fn due(
             let wait = PATIENCE.saturating_mul(1 << row.get::<_, u32>(4)?.min(10));
             let wait = wait.min(Duration::from_secs(3_600));
             let again = now + wait + stream.between(Duration::ZERO, wait / 2);
-            let update = "UPDATE webhooks SET attempts = attempts + 1, due_at = ?3
-                 WHERE payment = ?1 AND version = ?2";
-            change.prepare_cached(update)?.execute(params![payment, version, micros(again)])?;
             let signature = sign(&secret(&merchant), now, &body);
-            deliveries.push(Delivery { merchant, payment, version, body, signature });
+            deliveries.push((Delivery { merchant, payment, version, body, signature }, again));
         }
     }
+    for (Delivery { payment, version, .. }, again) in &deliveries {
+        let update = "UPDATE webhooks SET attempts = attempts + 1, due_at = ?3
+             WHERE payment = ?1 AND version = ?2";
+        change.prepare_cached(update)?.execute(params![payment, version, micros(*again)])?;
+    }
     change.commit()?;
-    Ok(deliveries)
+    Ok(deliveries.into_iter().map(|pair| pair.0).collect())
 }
 
-/// The merchant has said 2xx.
+/// The merchant has said 2xx: the next change of this payment may go.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn delivered(database: &Connection, payment: i64, version: u64) -> rusqlite::Result<()> {
+pub fn delivered(
+    database: &mut Connection,
+    now: Time,
+    payment: i64,
+    version: u64,
+) -> rusqlite::Result<()> {
+    let change = database.transaction()?;
     let update = "UPDATE webhooks SET delivered = 1 WHERE payment = ?1 AND version = ?2";
-    database.prepare_cached(update)?.execute(params![payment, version]).map(drop)
+    change.prepare_cached(update)?.execute(params![payment, version])?;
+    let next = "UPDATE webhooks SET due_at = ?2 WHERE payment = ?1 AND due_at = ?3 AND version =
+         (SELECT min(version) FROM webhooks WHERE payment = ?1 AND delivered = 0)";
+    change.prepare_cached(next)?.execute(params![payment, micros(now), WAITS])?;
+    change.commit()
 }
 
 /// When the next is due.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn next_due(database: &Connection, ordered: bool) -> rusqlite::Result<Option<Time>> {
-    let select = if ordered {
-        "SELECT min(due_at) FROM webhooks AS w WHERE delivered = 0 AND NOT EXISTS
-             (SELECT 1 FROM webhooks AS v WHERE v.payment = w.payment AND v.delivered = 0
-                 AND v.version < w.version)"
-    } else {
-        "SELECT min(due_at) FROM webhooks WHERE delivered = 0"
-    };
+pub fn next_due(database: &Connection) -> rusqlite::Result<Option<Time>> {
+    let select = "SELECT min(due_at) FROM webhooks WHERE delivered = 0";
     let due: Option<i64> = database.prepare_cached(select)?.query_row([], |row| row.get(0))?;
-    Ok(due.map(instant))
+    Ok(due.filter(|&due| due != WAITS).map(instant))
 }

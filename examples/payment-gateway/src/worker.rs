@@ -116,8 +116,11 @@ impl Gateway {
         for reference in due {
             self.advance(now, io, &reference)?;
         }
-        self.relay(io)?;
-        self.consume(now, io)?;
+        if self.fresh && !io.away {
+            self.relay(io)?;
+            self.consume(now, io)?;
+            self.fresh = false;
+        }
         self.deliver(now, io)
     }
 
@@ -129,7 +132,7 @@ impl Gateway {
         let select = "SELECT min(due_at) FROM operations WHERE state IN ('ready', 'sent', 'unknown')";
         let due: Option<i64> =
             self.database.prepare_cached(select)?.query_row([], |row| row.get(0))?;
-        let hook = webhook::next_due(&self.database, self.rules.webhook_order)?;
+        let hook = webhook::next_due(&self.database)?;
         Ok(due.map(instant).into_iter().chain(hook).min())
     }
 
@@ -379,7 +382,8 @@ impl Gateway {
         audit::append(&change, now, &format!("{reference}: disputed, {id}"))?;
         if op.status == Status::Captured {
             let merchant = "SELECT merchant FROM payments WHERE payment = ?1";
-            let merchant: String = change.query_row(merchant, [op.payment], |row| row.get(0))?;
+            let merchant: String =
+                change.prepare_cached(merchant)?.query_row([op.payment], |row| row.get(0))?;
             let (seller, provider) =
                 (format!("merchant:{merchant}"), format!("provider:{}", op.method.name()));
             let lines = [(seller.as_str(), op.amount), (&provider, -op.amount)];

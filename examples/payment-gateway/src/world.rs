@@ -1,7 +1,7 @@
 //! The simulation: merchants who ask and ask again, a gateway that dies, a provider that lies late, a
 //! log, and merchants' servers that fail. Virtual time; the databases are real.
 
-use crate::gateway::{Ask, Gateway, Reply};
+use crate::gateway::{Ask, Gateway, REPLY, Reply};
 use crate::io::{Io, Out, Stop, TOPIC, Told};
 use crate::judge::{self, Names};
 use crate::method::{Answer, Callback, Kind, Method, Request};
@@ -487,7 +487,7 @@ impl World<'_> {
             }
             Event::Hook(delivery) => self.hook(now, delivery),
             Event::HookSays(payment, version) => match &mut self.gateway {
-                Some(gateway) => gateway.delivered(payment, version),
+                Some(gateway) => gateway.delivered(now, payment, version),
                 None => Ok(()),
             },
             Event::Forge(order) => {
@@ -549,7 +549,7 @@ impl World<'_> {
                 self.by_payment.insert(payment, order);
                 self.waiting.entry(payment).or_default().push(order);
                 // What may have been told in this very call is sent after it.
-                self.events.at(now + Duration::from_secs(2), Event::TimeUp(order));
+                self.events.at(now + REPLY, Event::TimeUp(order));
             }
             Reply::Done(told) => {
                 self.facts.replays += 1;

@@ -21,8 +21,7 @@ fn database() -> Connection {
 }
 
 fn gateway_on(database: Connection) -> (Gateway, Io) {
-    let random = Randomness::Seeded(Box::new(Seed::new(1).stream("vault")));
-    let vault = Vault::new(&[7; 32], random, true);
+    let vault = Vault::new(&[7; 32], Randomness::System, true);
     let gateway = Gateway::new(database, Rules::ALL, vault, Seed::new(1).stream("gateway"));
     (gateway, Io::new(EventLog::in_memory().expect("memory")))
 }

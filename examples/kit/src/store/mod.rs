@@ -81,6 +81,8 @@ pub fn open(path: &Path, durability: Durability) -> rusqlite::Result<Connection>
     database.pragma_update(None, "synchronous", synchronous)?;
     database.pragma_update(None, "foreign_keys", true)?;
     database.busy_timeout(Duration::from_secs(5))?;
+    // A service has more statements than the 16 that are kept prepared by default.
+    database.set_prepared_statement_cache_capacity(128);
     Ok(database)
 }
 

@@ -59,7 +59,12 @@ impl Bank {
                     let headers = [("provider-signature", signature.as_str())];
                     let patience = Duration::from_secs(5);
                     let sent = http::send(
-                        "POST", bank.gateway, "/provider/callbacks", &headers, body.clone(), patience,
+                        "POST",
+                        bank.gateway,
+                        "/provider/callbacks",
+                        &headers,
+                        body.clone(),
+                        patience,
                     );
                     let took = sent.await.is_ok_and(|(status, _)| (200..300).contains(&status));
                     if took {

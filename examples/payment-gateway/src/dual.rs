@@ -117,7 +117,9 @@ pub fn killed_everywhere(way: Way) -> Result<Outcome, Stop> {
             let mut database = Connection::open_in_memory()?;
             let mut log = EventLog::in_memory()?;
             outbox::create(&database)?;
-            database.execute_batch("CREATE TABLE payment (status TEXT); INSERT INTO payment VALUES ('pending')")?;
+            database.execute_batch(
+                "CREATE TABLE payment (status TEXT); INSERT INTO payment VALUES ('pending')",
+            )?;
             match change(way, &mut database, &mut log, points) {
                 Err(Stop::Crashed(_)) => outcome.killed += 1,
                 other => other?,

@@ -23,7 +23,11 @@ pub struct Window {
     pub bytes: u64,
 }
 
-fn gateway(seed: Seed, path: &std::path::Path, durability: Durability) -> Result<(Gateway, Io), Stop> {
+fn gateway(
+    seed: Seed,
+    path: &std::path::Path,
+    durability: Durability,
+) -> Result<(Gateway, Io), Stop> {
     let random = Randomness::Seeded(Box::new(seed.stream("vault")));
     let vault = Vault::new(&[7; 32], random, true);
     let database = db::open(path, durability)?;
@@ -36,7 +40,8 @@ fn gateway(seed: Seed, path: &std::path::Path, durability: Durability) -> Result
 /// # Errors
 /// What SQLite says.
 pub fn window(seed: Seed) -> Result<Window, Stop> {
-    let folder = tempfile::tempdir().map_err(|_| rusqlite::Error::InvalidPath("temporary".into()))?;
+    let folder =
+        tempfile::tempdir().map_err(|_| rusqlite::Error::InvalidPath("temporary".into()))?;
     let path = folder.path().join("window");
     let ask = orders::ask(1, &mut seed.stream("window"));
     let mut window = Window::default();
@@ -44,8 +49,11 @@ pub fn window(seed: Seed) -> Result<Window, Stop> {
     let mut first = None;
     let second = Duration::from_secs(1);
     for at in [begin, begin + (RETENTION - second), begin + (RETENTION + second)] {
-        let (mut gateway, mut io) = gateway(seed.child(&format!("{}", at.as_millis())), &path, Durability::Process)?;
-        let Reply::Pending(payment, _) = gateway.submit(at, &mut io, ask.clone())? else { continue };
+        let (mut gateway, mut io) =
+            gateway(seed.child(&format!("{}", at.as_millis())), &path, Durability::Process)?;
+        let Reply::Pending(payment, _) = gateway.submit(at, &mut io, ask.clone())? else {
+            continue;
+        };
         let known = *first.get_or_insert(payment);
         window.before |= at > begin && at < begin + RETENTION && payment == known;
         window.after |= at > begin + RETENTION && payment != known;
@@ -60,7 +68,8 @@ pub fn window(seed: Seed) -> Result<Window, Stop> {
 /// # Errors
 /// What SQLite says.
 pub fn durable(orders: u64, durability: Durability) -> Result<f64, Stop> {
-    let folder = tempfile::tempdir().map_err(|_| rusqlite::Error::InvalidPath("temporary".into()))?;
+    let folder =
+        tempfile::tempdir().map_err(|_| rusqlite::Error::InvalidPath("temporary".into()))?;
     let (mut gateway, mut io) = gateway(Seed::new(1), &folder.path().join("durable"), durability)?;
     let mut dice = Seed::new(1).stream("durable");
     let began = Instant::now();
@@ -85,7 +94,16 @@ pub fn failed_unknown(seed: Seed) -> Result<u64, Stop> {
 /// All of them.
 #[must_use]
 pub fn all(facts: &Facts) -> Vec<TradeOff> {
-    vec![dual(facts), retention(facts), retries(facts), locks(facts), weather(facts), pci(facts), held(facts), repeats(facts)]
+    vec![
+        dual(facts),
+        retention(facts),
+        retries(facts),
+        locks(facts),
+        weather(facts),
+        pci(facts),
+        held(facts),
+        repeats(facts),
+    ]
 }
 
 fn trade(id: &str, question: &str, table: Table, finding: impl Into<String>) -> TradeOff {
@@ -125,11 +143,17 @@ fn retention(facts: &Facts) -> TradeOff {
 }
 
 fn retries(facts: &Facts) -> TradeOff {
-    let mut table = Table::new(["attempts", "gives up at 3 % busy", "at 30 % busy", "waits at most"]);
+    let mut table =
+        Table::new(["attempts", "gives up at 3 % busy", "at 30 % busy", "waits at most"]);
     let mut wait = 0;
     for attempts in 1..=5_i32 {
         let share = |busy: f64| Value::Share(busy.powi(attempts));
-        table.row([Value::from(attempts as u64), share(0.03), share(0.3), Value::Span(Duration::from_millis(wait))]);
+        table.row([
+            Value::from(attempts as u64),
+            share(0.03),
+            share(0.3),
+            Value::Span(Duration::from_millis(wait)),
+        ]);
         wait += 200 << (attempts - 1);
     }
     let finding = format!(
@@ -154,7 +178,8 @@ fn locks(facts: &Facts) -> TradeOff {
 }
 
 fn weather(facts: &Facts) -> TradeOff {
-    let columns = ["provider's faults", "paid", "requests/order", "queries/order", "callbacks/order"];
+    let columns =
+        ["provider's faults", "paid", "requests/order", "queries/order", "callbacks/order"];
     let mut table = Table::new(columns);
     for (name, day) in &facts.weather {
         let each = |n: u64| Value::Num(n as f64 / day.orders.max(1) as f64);
@@ -220,9 +245,8 @@ fn repeats(facts: &Facts) -> TradeOff {
         facts.day.finished.iter().map(|(_, from, to)| to.since(*from)).collect();
     let slept = Duration::from_millis(100);
     // A repeat at any instant of the call: it is answered if no more than 100 ms are left.
-    let error = |span: &Duration| {
-        span.saturating_sub(slept).as_secs_f64() / span.as_secs_f64().max(1e-9)
-    };
+    let error =
+        |span: &Duration| span.saturating_sub(slept).as_secs_f64() / span.as_secs_f64().max(1e-9);
     let share = spans.iter().map(error).sum::<f64>() / spans.len().max(1) as f64;
     let mut table = Table::new(["a repeat in flight", "gets an error", "gets the answer"]);
     table.row(["sleeps 100 ms once".into(), Value::Share(share), Value::Share(1.0 - share)]);

@@ -275,7 +275,6 @@ impl Gateway {
     }
 
     /// First the registry of this process (in flight, replay, mismatch), then what is durable.
-    #[expect(clippy::type_complexity, reason = "a run to go on with, or the reply")]
     fn begin(
         &mut self,
         now: Time,
@@ -384,12 +383,20 @@ impl Gateway {
             for entry in io.log.read(TOPIC, from, 1_000)? {
                 let Message { id, payload, .. } = &entry.message;
                 let apply = |effect: &Transaction<'_>| -> Result<(), Stop> {
-                    let event: serde_json::Value = serde_json::from_str(payload).unwrap_or_default();
+                    let event: serde_json::Value =
+                        serde_json::from_str(payload).unwrap_or_default();
                     let merchant = event["merchant"].as_str().unwrap_or_default();
                     if consumer == "webhooks" {
                         let payment = event["payment"].as_str().and_then(payment_id).unwrap_or(0);
                         let version = event["version"].as_u64().unwrap_or(0);
-                        webhook::queue(effect, now, (payment, version), merchant, payload, ordered)?;
+                        webhook::queue(
+                            effect,
+                            now,
+                            (payment, version),
+                            merchant,
+                            payload,
+                            ordered,
+                        )?;
                     } else {
                         let add = "INSERT INTO sales VALUES (?1, ?2)
                              ON CONFLICT DO UPDATE SET taken = taken + excluded.taken";
@@ -452,7 +459,8 @@ impl Gateway {
         merchant: &str,
         payment: i64,
     ) -> rusqlite::Result<Option<serde_json::Value>> {
-        let select = "SELECT p.status, amount, currency, refunded, version, method, v.shown, failure,
+        let select =
+            "SELECT p.status, amount, currency, refunded, version, method, v.shown, failure,
                  risk, reasons
              FROM payments AS p JOIN vault AS v USING (token) WHERE payment = ?1 AND merchant = ?2";
         let row = |row: &rusqlite::Row<'_>| {
@@ -614,7 +622,8 @@ pub(crate) fn answer(
         }
     };
     let text = serde_json::json!([told.status.name(), told.amount, told.failure]).to_string();
-    let update = "UPDATE idempotency SET answer = ?2, expires_at = ?3 WHERE key = ?1 AND answer IS NULL";
+    let update =
+        "UPDATE idempotency SET answer = ?2, expires_at = ?3 WHERE key = ?1 AND answer IS NULL";
     change.prepare_cached(update)?.execute(params![scope, text, micros(now + RETENTION)])?;
     after.told.push((scope, told));
     Ok(())

@@ -37,7 +37,8 @@ pub async fn send(
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         let (parts, body) = sender.send_request(request).await?.into_parts();
-        let body = Limited::new(body, LONGEST).collect().await.map_err(|error| error.to_string())?;
+        let body =
+            Limited::new(body, LONGEST).collect().await.map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
         Ok::<_, Failure>((parts.status.as_u16(), text))
     };

@@ -1,11 +1,11 @@
 //! What the gateway sends and where it may die. The gateway itself does no input or output but to its
 //! database and the log: the simulation and the server carry what it puts here.
 
+use crate::ledger::LedgerError;
 use crate::method::Request;
 use crate::state::Status;
 use crate::vault::VaultError;
 use crate::webhook::Delivery;
-use crate::ledger::LedgerError;
 use kit::sim::{CrashPoints, Crashed};
 use kit::store::EventLog;
 use std::fmt;

@@ -220,7 +220,9 @@ pub(crate) fn end(world: &mut World<'_>) -> Result<(), Stop> {
         });
     }
     let audited = audit::verify(database)?;
-    world.invariants.check(names.audit, audited.is_ok(), || format!("line {audited:?} was changed"));
+    world
+        .invariants
+        .check(names.audit, audited.is_ok(), || format!("line {audited:?} was changed"));
     world.facts.audited = audited.unwrap_or(0);
     let refunds = "SELECT count(*) FROM operations WHERE kind = 'refund' AND state = 'done'";
     world.facts.refunds = database.query_row(refunds, [], |row| row.get(0))?;
@@ -243,14 +245,13 @@ fn logged(world: &mut World<'_>, expected: &BTreeSet<String>) -> Result<(), Stop
         let status = event["status"].as_str().and_then(Status::named).unwrap_or(Status::Pending);
         let before = last.insert(message.key.clone(), status);
         // A partial refund is a change without a step.
-        let good = before
-            .map_or(status == Status::Pending, |was| was == status || was.may_become(status));
-        world.invariants.check(names.arrows, good, || {
-            format!("{}: {before:?} to {status:?}", message.id)
-        });
+        let good =
+            before.map_or(status == Status::Pending, |was| was == status || was.may_become(status));
+        world
+            .invariants
+            .check(names.arrows, good, || format!("{}: {before:?} to {status:?}", message.id));
     }
-    let (missing, extra) =
-        (expected.difference(&seen).next(), seen.difference(expected).next());
+    let (missing, extra) = (expected.difference(&seen).next(), seen.difference(expected).next());
     world.invariants.check(names.events, missing.is_none(), || {
         format!("{} is not in the log", missing.map_or("", String::as_str))
     });

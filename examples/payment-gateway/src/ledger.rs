@@ -63,7 +63,8 @@ pub fn post(
     if sum.minor() != 0 {
         return Err(LedgerError::Unbalanced(sum.minor()));
     }
-    let insert = "INSERT INTO entries (transfer, account, currency, amount) VALUES (?1, ?2, ?3, ?4)";
+    let insert =
+        "INSERT INTO entries (transfer, account, currency, amount) VALUES (?1, ?2, ?3, ?4)";
     let mut insert = change.prepare_cached(insert)?;
     for (account, amount) in lines.iter().filter(|line| line.1 != 0) {
         insert.execute(params![transfer, account, currency.code(), amount])?;

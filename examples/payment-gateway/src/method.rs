@@ -144,7 +144,9 @@ impl Method {
     pub fn check(self, number: &str) -> Result<(), &'static str> {
         let digits = number.bytes().all(|b| b.is_ascii_digit());
         match self {
-            Self::Card if !luhn(number) => Err("no card number: 12 to 19 digits with a check digit"),
+            Self::Card if !luhn(number) => {
+                Err("no card number: 12 to 19 digits with a check digit")
+            }
             Self::Wallet if !(digits && (8..=15).contains(&number.len())) => {
                 Err("no telephone number: 8 to 15 digits")
             }

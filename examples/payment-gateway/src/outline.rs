@@ -52,7 +52,8 @@ pub fn answer(facts: &Facts) -> Block {
     for method in Method::ALL {
         let (orders, paid) = day.by_method.get(&method).copied().unwrap_or_default();
         let [p50, p99] = span(day, &format!("outcome, {}", method.name()));
-        let share = if orders > 0 { Value::Share(paid as f64 / orders as f64) } else { Value::Missing };
+        let share =
+            if orders > 0 { Value::Share(paid as f64 / orders as f64) } else { Value::Missing };
         table.row([method.name().into(), orders.into(), share, p50, p99]);
     }
     block.table(table);
@@ -172,7 +173,19 @@ pub fn wall(wall: &mut Wall, facts: &Facts) {
     wall.capacity = vec![
         plan("payments, CPU", rate, 579.0, "tx/s", "stateless gateways on PostgreSQL"),
         plan("payments, 100 M a day", rate, 5_790.0, "tx/s", "the same, sharded by merchant"),
-        plan("one disk, each commit synced", facts.durable, 579.0, "tx/s", "PostgreSQL, group commit"),
-        plan("event log", rate * events, 579.0 * events, "events/s", "Kafka or JetStream, 3 copies"),
+        plan(
+            "one disk, each commit synced",
+            facts.durable,
+            579.0,
+            "tx/s",
+            "PostgreSQL, group commit",
+        ),
+        plan(
+            "event log",
+            rate * events,
+            579.0 * events,
+            "events/s",
+            "Kafka or JetStream, 3 copies",
+        ),
     ];
 }

@@ -123,7 +123,9 @@ impl Provider {
         let known = self.by_reference.get(&request.reference).copied();
         match request.method {
             // One reference, one execution.
-            Method::Wallet if known.is_some() => return (self.query(&request.reference), Vec::new()),
+            Method::Wallet if known.is_some() => {
+                return (self.query(&request.reference), Vec::new());
+            }
             Method::Upi if known.is_some() || self.open.contains_key(&request.reference) => {
                 return (Outcome::Duplicate, Vec::new());
             }

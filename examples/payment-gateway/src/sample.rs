@@ -34,12 +34,11 @@ pub fn text() -> Outcome {
         if lock.is_some_and(|until| until <= second) {
             lock = None;
         }
-        if let Some(who) = LEAVES.iter().position(|&at| at == second) {
-            if inside.contains(&who) {
-                inside.retain(|&other| other != who);
-                // finally { redisTemplate.delete(lockKey); }
-                lock = None;
-            }
+        let leaves = LEAVES.iter().position(|&at| at == second);
+        if let Some(who) = leaves.filter(|who| inside.contains(who)) {
+            inside.retain(|&other| other != who);
+            // finally { redisTemplate.delete(lockKey); }
+            lock = None;
         }
         if let Some(who) = COMES.iter().position(|&at| at == second) {
             if lock.is_none() {
@@ -63,11 +62,10 @@ pub fn registry() -> Outcome {
     let mut runs = [None; 3];
     for second in 0..600 {
         let now = Time::from_secs(second);
-        if let Some(who) = LEAVES.iter().position(|&at| at == second) {
-            if let Some(run) = runs[who].take() {
-                // A's is gone: it changes nothing of B's.
-                let _ = keys.complete(now, run, 1);
-            }
+        let leaves = LEAVES.iter().position(|&at| at == second);
+        if let Some(run) = leaves.and_then(|who| runs[who].take()) {
+            // A's is gone: it changes nothing of B's.
+            let _ = keys.complete(now, run, 1);
         }
         if let Some(who) = COMES.iter().position(|&at| at == second) {
             match keys.begin(now, "order", 7, TTL) {

@@ -96,7 +96,8 @@ impl Server {
         let ((listener, at), (bank, provider)) =
             (bind(address)?, bind(SocketAddr::from(([127, 0, 0, 1], 0)))?);
         let local = SocketAddr::from(([127, 0, 0, 1], at.port()));
-        let hooks = MERCHANTS.map(|name| (name.to_owned(), (local, format!("/sample-merchant/{name}"))));
+        let hooks =
+            MERCHANTS.map(|name| (name.to_owned(), (local, format!("/sample-merchant/{name}"))));
         let app = Arc::new(App {
             core: Mutex::new((gateway, Io::new(log))),
             told: broadcast::channel(1_024).0,
@@ -205,7 +206,9 @@ impl App {
         }
         for out in out {
             match out {
-                Out::Provider(request) => drop(tokio::spawn(ask_provider(Arc::clone(self), request))),
+                Out::Provider(request) => {
+                    drop(tokio::spawn(ask_provider(Arc::clone(self), request)));
+                }
                 Out::Webhook(delivery) => drop(tokio::spawn(deliver(Arc::clone(self), delivery))),
                 Out::Told(told) => drop(self.told.send(told)),
             }
@@ -263,7 +266,10 @@ fn problem(status: StatusCode, title: &str) -> Response {
 }
 
 fn broken() -> Response {
-    problem(StatusCode::INTERNAL_SERVER_ERROR, "the gateway cannot say; ask again with the same key")
+    problem(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the gateway cannot say; ask again with the same key",
+    )
 }
 
 fn merchant(headers: &HeaderMap) -> Result<&'static str, Box<Response>> {
@@ -271,7 +277,10 @@ fn merchant(headers: &HeaderMap) -> Result<&'static str, Box<Response>> {
     let name = given.and_then(|text| text.strip_prefix("Bearer demo-"));
     let found = name.and_then(|name| MERCHANTS.into_iter().find(|merchant| *merchant == name));
     found.ok_or_else(|| {
-        Box::new(problem(StatusCode::UNAUTHORIZED, "Authorization: Bearer demo-acme (or books, cinema)"))
+        Box::new(problem(
+            StatusCode::UNAUTHORIZED,
+            "Authorization: Bearer demo-acme (or books, cinema)",
+        ))
     })
 }
 
@@ -327,7 +336,9 @@ async fn refund(
         return problem(StatusCode::BAD_REQUEST, "amount: as in \"USD 5.00\", of a payment pay_1");
     };
     let key = key(&headers).to_owned();
-    if !(1..=64).contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+    if !(1..=64).contains(&key.len())
+        || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    {
         return problem(StatusCode::BAD_REQUEST, "Idempotency-Key: 1 to 64 letters, digits, -");
     }
     let told = app.told.subscribe();
@@ -337,7 +348,10 @@ async fn refund(
             known["amount"].as_str().is_some_and(|text| text.starts_with(amount.currency().code()))
         });
         if !same {
-            return Ok(Reply::Invalid(format!("no pay_{payment} of yours in {}", amount.currency())));
+            return Ok(Reply::Invalid(format!(
+                "no pay_{payment} of yours in {}",
+                amount.currency()
+            )));
         }
         gateway.refund(at, io, (merchant, &key), payment, amount.minor())
     });
@@ -364,7 +378,10 @@ async fn respond(
             return response;
         }
         Ok(Reply::Mismatch) => {
-            return problem(StatusCode::UNPROCESSABLE_ENTITY, "the key was used for another request");
+            return problem(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "the key was used for another request",
+            );
         }
         Ok(Reply::TooFast(fast)) => {
             let title = format!("too many attempts of this {}", fast.of);
@@ -394,7 +411,8 @@ async fn respond(
     let status = app.with(|gateway, _, _| Ok(gateway.status(merchant, payment)?));
     let body = status.ok().flatten().unwrap_or_default().to_string();
     let place = format!("/payments/pay_{payment}");
-    let headers = [(header::LOCATION, place), (header::CONTENT_TYPE, "application/json".to_owned())];
+    let headers =
+        [(header::LOCATION, place), (header::CONTENT_TYPE, "application/json".to_owned())];
     (StatusCode::ACCEPTED, headers, body + "\n").into_response()
 }
 
@@ -427,7 +445,8 @@ async fn status(
     let payment = payment_id(&payment).unwrap_or(0);
     match app.with(|gateway, _, _| Ok(gateway.status(merchant, payment)?)) {
         Ok(Some(status)) => {
-            ([(header::CONTENT_TYPE, "application/json")], status.to_string() + "\n").into_response()
+            ([(header::CONTENT_TYPE, "application/json")], status.to_string() + "\n")
+                .into_response()
         }
         Ok(None) => problem(StatusCode::NOT_FOUND, "no such payment of yours"),
         Err(_) => broken(),
@@ -460,7 +479,8 @@ async fn events(
             if version > last {
                 let name = status["status"].as_str().unwrap_or_default().to_owned();
                 let over = matches!(name.as_str(), "failed" | "refunded" | "charged_back");
-                let event = Event::default().event(name).id(version.to_string()).data(status.to_string());
+                let event =
+                    Event::default().event(name).id(version.to_string()).data(status.to_string());
                 let next = if over { None } else { Some((app, changes, version)) };
                 return Some((Ok::<_, Infallible>(event), next));
             }

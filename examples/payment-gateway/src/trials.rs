@@ -80,9 +80,7 @@ pub fn run_sized(seed: u64, on: &Safeguards, size: Size) -> Result<(Vec<Record>,
     let root = Seed::new(seed).child("trials");
     let (mut records, mut found) = (Vec::new(), Found::default());
     let intact = on.off().is_empty();
-    let enough = |records: &[Record]| {
-        !intact && kit::invariant::first_broken(records).is_some()
-    };
+    let enough = |records: &[Record]| !intact && kit::invariant::first_broken(records).is_some();
 
     let mut invariants = Invariants::new(seed);
     secrets(root, rules, &mut found, &mut invariants)?;
@@ -146,7 +144,8 @@ fn secrets(
     invariants: &mut Invariants,
 ) -> Result<(), Stop> {
     let secret = invariants.declare(SECRET);
-    let folder = tempfile::tempdir().map_err(|_| rusqlite::Error::InvalidPath("temporary".into()))?;
+    let folder =
+        tempfile::tempdir().map_err(|_| rusqlite::Error::InvalidPath("temporary".into()))?;
     let (path, log) = (folder.path().join("gateway"), folder.path().join("log"));
     let random = Randomness::Seeded(Box::new(seed.stream("secrets")));
     let vault = Vault::new(&[7; 32], random, rules.sealed_vault);
@@ -206,7 +205,9 @@ fn velocity(seed: Seed, rules: Rules, found: &mut Found, invariants: &mut Invari
         found.passed += u64::from(passed);
         invariants.event(at_ms(at, &format!("card tried, passed: {passed}")));
         let passed = found.passed;
-        invariants.check(limit, passed <= most, || format!("{passed} passed in an hour, at most {most} may"));
+        invariants.check(limit, passed <= most, || {
+            format!("{passed} passed in an hour, at most {most} may")
+        });
         at += dice.between(Duration::from_secs(5), Duration::from_secs(35));
     }
 }
@@ -218,7 +219,8 @@ fn matching(
     found: &mut Found,
     invariants: &mut Invariants,
 ) -> Result<(), Stop> {
-    let folder = tempfile::tempdir().map_err(|_| rusqlite::Error::InvalidPath("temporary".into()))?;
+    let folder =
+        tempfile::tempdir().map_err(|_| rusqlite::Error::InvalidPath("temporary".into()))?;
     let file = folder.path().join("day");
     let quiet = Setup {
         faults: Faults::NONE,
@@ -254,8 +256,8 @@ fn matching(
 /// What SQLite says.
 pub fn trouble(seed: Seed, trouble: Trouble, lasts: Duration) -> Result<Facts, Stop> {
     let whole = Setup {
-        orders: 300,
-        rate: 20.0,
+        orders: 120,
+        rate: 8.0,
         faults: Faults::USUAL,
         trouble: Some((Time::from_secs(6), lasts, trouble)),
         ..setup(seed.child(&format!("{trouble:?}")), 0, Rules::ALL)

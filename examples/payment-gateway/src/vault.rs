@@ -97,7 +97,9 @@ impl fmt::Display for VaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchToken => f.write_str("no such token"),
-            Self::Sealed => f.write_str("a sealed account does not open: wrong key or tampered row"),
+            Self::Sealed => {
+                f.write_str("a sealed account does not open: wrong key or tampered row")
+            }
             Self::Sql(error) => error.fmt(f),
         }
     }
@@ -140,7 +142,11 @@ impl Vault {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn store(&mut self, database: &Connection, account: &Account) -> Result<String, VaultError> {
+    pub fn store(
+        &mut self,
+        database: &Connection,
+        account: &Account,
+    ) -> Result<String, VaultError> {
         let mut random = [0; 12];
         self.randomness.fill(&mut random);
         let token = format!("tok_{}", hex(&random));
@@ -154,7 +160,8 @@ impl Vault {
         } else {
             open.into_bytes()
         };
-        let insert = "INSERT INTO vault (token, print, shown, nonce, sealed) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let insert =
+            "INSERT INTO vault (token, print, shown, nonce, sealed) VALUES (?1, ?2, ?3, ?4, ?5)";
         let print = self.print(&account.number);
         let row = params![token, &print[..], shown(&account.number), &nonce[..], sealed];
         database.prepare_cached(insert)?.execute(row)?;
@@ -197,7 +204,8 @@ impl Vault {
 /// HMAC-SHA256 of `parts` under `key`.
 #[must_use]
 pub fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
+    let mut mac =
+        <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().into()
 }
@@ -235,5 +243,5 @@ pub fn luhn(number: &str) -> bool {
             digit => digit,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }

@@ -13,9 +13,9 @@ use crate::ledger;
 use crate::method::{Answer, Callback, Kind, Method, Outcome, Request};
 use crate::state::Status;
 use crate::{audit, webhook};
-use kit::{Stream, Time};
 use kit::retry::Retry;
 use kit::store::inbox;
+use kit::{Stream, Time};
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::time::Duration;
 
@@ -129,7 +129,8 @@ impl Gateway {
     /// # Errors
     /// What SQLite says.
     pub fn next_due(&self) -> rusqlite::Result<Option<Time>> {
-        let select = "SELECT min(due_at) FROM operations WHERE state IN ('ready', 'sent', 'unknown')";
+        let select =
+            "SELECT min(due_at) FROM operations WHERE state IN ('ready', 'sent', 'unknown')";
         let due: Option<i64> =
             self.database.prepare_cached(select)?.query_row([], |row| row.get(0))?;
         let hook = webhook::next_due(&self.database)?;
@@ -339,7 +340,8 @@ impl Gateway {
     fn fail(&mut self, now: Time, op: &Operation, why: &str) -> Result<(), Stop> {
         let (rules, after) = (self.rules, &mut self.after);
         let change = self.database.transaction()?;
-        let update = "UPDATE operations SET state = 'failed', finished_at = ?2 WHERE operation = ?1";
+        let update =
+            "UPDATE operations SET state = 'failed', finished_at = ?2 WHERE operation = ?1";
         change.prepare_cached(update)?.execute(params![op.reference, micros(now)])?;
         audit::append(&change, now, &format!("{}: failed, {why}", op.reference))?;
         match op.kind {

@@ -192,10 +192,7 @@ pub fn run(setup: Setup, invariants: &mut Invariants) -> Result<Facts, Stop> {
 ///
 /// # Errors
 /// [`Stop`], other than a crash.
-pub fn run_keeping(
-    setup: Setup,
-    invariants: &mut Invariants,
-) -> Result<(Facts, Vec<Done>), Stop> {
+pub fn run_keeping(setup: Setup, invariants: &mut Invariants) -> Result<(Facts, Vec<Done>), Stop> {
     let seed = setup.seed;
     let link = Link::far(Duration::from_millis(8)).faulty(0.004, 0.0);
     let mut world = World {
@@ -280,7 +277,8 @@ impl World<'_> {
     /// Lines of one merchant and key are one order: repeated, or another request under its key.
     fn plan_own(&mut self, own: Vec<(Time, Ask)>) {
         for (at, ask) in own {
-            let same = |order: &Order| order.ask.merchant == ask.merchant && order.ask.key == ask.key;
+            let same =
+                |order: &Order| order.ask.merchant == ask.merchant && order.ask.key == ask.key;
             match self.orders.iter().position(same) {
                 None => {
                     self.events.at(at, Event::Ask(self.orders.len()));
@@ -291,8 +289,11 @@ impl World<'_> {
                     let repeat = first.amount == ask.amount
                         && first.method == ask.method
                         && first.account == ask.account;
-                    let event =
-                        if repeat { Event::Ask(order) } else { Event::Misuse(order, Box::new(ask)) };
+                    let event = if repeat {
+                        Event::Ask(order)
+                    } else {
+                        Event::Misuse(order, Box::new(ask))
+                    };
                     self.events.at(at, event);
                 }
             }
@@ -311,8 +312,7 @@ impl World<'_> {
         let own = self.setup.seed.child(&format!("birth {}", self.births));
         let random = Randomness::Seeded(Box::new(own.stream("vault")));
         let vault = Vault::new(&[7; 32], random, self.setup.rules.sealed_vault);
-        self.gateway =
-            Some(Gateway::new(database, self.setup.rules, vault, own.stream("gateway")));
+        self.gateway = Some(Gateway::new(database, self.setup.rules, vault, own.stream("gateway")));
         self.wake = Time::MAX;
         Ok(())
     }
@@ -356,7 +356,10 @@ impl World<'_> {
                     self.facts.queries += u64::from(request.kind.is_none());
                     let kind = request.kind.map_or("query", Kind::name);
                     let Request { reference, attempt, .. } = &request;
-                    self.invariants.event(at_ms(now, &format!("{kind} of {reference}, attempt {attempt}, is sent")));
+                    self.invariants.event(at_ms(
+                        now,
+                        &format!("{kind} of {reference}, attempt {attempt}, is sent"),
+                    ));
                     for at in self.network.send(now, 0, 1) {
                         self.events.at(at, Event::Arrives(request.clone()));
                     }
@@ -443,7 +446,8 @@ impl World<'_> {
             Event::Dispute(order) => {
                 let Some(told) = &self.orders[order].told else { return Ok(()) };
                 let payment = told.payment;
-                let last = if self.orders[order].ask.method == Method::Card { "capture" } else { "sale" };
+                let last =
+                    if self.orders[order].ask.method == Method::Card { "capture" } else { "sale" };
                 self.facts.disputes += 1;
                 let callback = self.provider.dispute(&format!("pay_{payment}/{last}"));
                 self.events.at(now, Event::Calls(callback.clone()));
@@ -460,7 +464,8 @@ impl World<'_> {
             Event::Executes(request, silent) => self.execute(now, &request, silent),
             Event::Says(answer) => {
                 let Some(gateway) = &mut self.gateway else { return Ok(()) };
-                self.invariants.event(at_ms(now, &format!("{}: {}", answer.reference, answer.outcome)));
+                self.invariants
+                    .event(at_ms(now, &format!("{}: {}", answer.reference, answer.outcome)));
                 gateway.answered(now, &mut self.io, &answer)
             }
             Event::Approves(callback) => {
@@ -476,8 +481,10 @@ impl World<'_> {
                     return Ok(());
                 };
                 self.facts.callbacks += 1;
-                let what = callback.outcome.as_ref().map_or("disputed".to_owned(), ToString::to_string);
-                self.invariants.event(at_ms(now, &format!("callback, {}: {what}", callback.reference)));
+                let what =
+                    callback.outcome.as_ref().map_or("disputed".to_owned(), ToString::to_string);
+                self.invariants
+                    .event(at_ms(now, &format!("callback, {}: {what}", callback.reference)));
                 let called = gateway.called(now, &mut self.io, &callback);
                 if matches!(called, Err(Stop::Crashed(_))) {
                     // No 200 was said: it comes again.
@@ -493,7 +500,8 @@ impl World<'_> {
             Event::Forge(order) => {
                 // A stranger says "paid", for an order that he has placed and will not pay.
                 let merchant = self.orders[order].ask.merchant.clone();
-                let body = format!("{{\"event\":\"payment.captured\",\"payment\":\"order {order}\"}}");
+                let body =
+                    format!("{{\"event\":\"payment.captured\",\"payment\":\"order {order}\"}}");
                 let signature = webhook::sign(b"a guess", now, &body);
                 let forged = Delivery { merchant, payment: 0, version: 0, body, signature };
                 self.hook(now, forged)
@@ -579,7 +587,8 @@ impl World<'_> {
         self.facts.asks += 1;
         let reply = gateway.submit(now, &mut self.io, ask)?;
         self.facts.mismatches += u64::from(reply == Reply::Mismatch);
-        self.invariants.event(at_ms(now, &format!("the key of order {order} with another amount: {reply:?}")));
+        self.invariants
+            .event(at_ms(now, &format!("the key of order {order} with another amount: {reply:?}")));
         self.invariants.check(self.names.key, reply == Reply::Mismatch, || {
             format!("another amount under the key of order {order}: {reply:?}")
         });
@@ -597,7 +606,8 @@ impl World<'_> {
             return Ok(());
         };
         let (key, amount) = (format!("k{order}-r{nth}"), asks.refunds[nth]);
-        self.invariants.event(at_ms(now, &format!("refund {nth} of pay_{}, {amount}", told.payment)));
+        self.invariants
+            .event(at_ms(now, &format!("refund {nth} of pay_{}, {amount}", told.payment)));
         let from = (asks.ask.merchant.as_str(), key.as_str());
         let reply = gateway.refund(now, &mut self.io, from, told.payment, amount);
         match reply {
@@ -619,8 +629,10 @@ impl World<'_> {
         let said = if silent { " (nobody hears it)" } else { "" };
         if request.kind.is_some() {
             let Request { reference, attempt, .. } = request;
-            self.invariants
-                .event(at_ms(now, &format!("the provider has attempt {attempt} of {reference}: {outcome}{said}")));
+            self.invariants.event(at_ms(
+                now,
+                &format!("the provider has attempt {attempt} of {reference}: {outcome}{said}"),
+            ));
         }
         for (delay, callback) in calls {
             let waits = callback.outcome == Some(crate::method::Outcome::Waiting);

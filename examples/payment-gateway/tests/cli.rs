@@ -53,6 +53,10 @@ fn ones_own_orders_are_paid_and_a_key_with_another_amount_is_refused() {
     let count = |name: &str| {
         edges.iter().find(|edge| edge["name"] == name).and_then(|edge| edge["count"].as_u64())
     };
-    assert_eq!(count("422s"), Some(1), "the third line is another request under the first one's key");
+    assert_eq!(
+        count("422s"),
+        Some(1),
+        "the third line is another request under the first one's key"
+    );
     assert!(count("asks") >= Some(5));
 }

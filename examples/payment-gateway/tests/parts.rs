@@ -37,7 +37,8 @@ fn order(nth: u64, method: Method) -> payment_gateway::gateway::Ask {
 /// What the gateway wants sent to the provider.
 fn requests(io: &mut Io) -> Vec<payment_gateway::method::Request> {
     let out = std::mem::take(&mut io.out).into_iter();
-    out.filter_map(|out| if let Out::Provider(request) = out { Some(request) } else { None }).collect()
+    out.filter_map(|out| if let Out::Provider(request) = out { Some(request) } else { None })
+        .collect()
 }
 
 fn status(gateway: &Gateway, payment: i64) -> String {
@@ -79,12 +80,19 @@ fn ledger_entries_and_audit_lines_cannot_be_changed_and_a_changed_one_shows() {
     change.commit().expect("committed");
     assert_eq!(ledger::trial_balance(&database).expect("read"), (0, 0));
     assert_eq!(ledger::balance(&database, "fees", Currency::USD).expect("read"), -3);
-    for change in ["UPDATE entries SET amount = 1", "DELETE FROM entries", "UPDATE audit SET what = 'x'", "DELETE FROM audit"] {
+    for change in [
+        "UPDATE entries SET amount = 1",
+        "DELETE FROM entries",
+        "UPDATE audit SET what = 'x'",
+        "DELETE FROM audit",
+    ] {
         assert!(database.execute(change, []).is_err(), "{change}");
     }
     assert_eq!(audit::verify(&database).expect("read"), Ok(5));
     // Who gets past the triggers breaks the chain.
-    database.execute_batch("DROP TRIGGER audit_stays; UPDATE audit SET what = 'x' WHERE place = 3").expect("forced");
+    database
+        .execute_batch("DROP TRIGGER audit_stays; UPDATE audit SET what = 'x' WHERE place = 3")
+        .expect("forced");
     assert_eq!(audit::verify(&database).expect("read"), Err(3));
 }
 
@@ -100,7 +108,10 @@ fn a_sealed_account_opens_under_its_own_token_and_key_only() {
     let vault = |key: u8| Vault::new(&[key; 32], Randomness::System, true);
     let account = Account { number: "4111111111111111".into(), holder: "Ann, 12/29".into() };
     let mut ours = vault(1);
-    let (a, b) = (ours.store(&database, &account).expect("stored"), ours.store(&database, &account).expect("stored"));
+    let (a, b) = (
+        ours.store(&database, &account).expect("stored"),
+        ours.store(&database, &account).expect("stored"),
+    );
     assert_ne!(a, b, "tokens are not a function of the number");
     assert_eq!(ours.open(&database, &a).expect("opens"), account);
     assert!(matches!(ours.open(&database, "tok_x"), Err(VaultError::NoSuchToken)));
@@ -115,7 +126,12 @@ fn a_sealed_account_opens_under_its_own_token_and_key_only() {
 
 #[test]
 fn numbers_are_checked_and_never_shown() {
-    assert!(luhn("4111111111111111") && !luhn("4111111111111112") && !luhn("0") && !luhn("41111111111x1111"));
+    assert!(
+        luhn("4111111111111111")
+            && !luhn("4111111111111112")
+            && !luhn("0")
+            && !luhn("41111111111x1111")
+    );
     assert!(Method::Upi.check("ann@bank").is_ok() && Method::Upi.check("ann").is_err());
     assert!(Method::Wallet.check("491511111111").is_ok() && Method::Wallet.check("4915").is_err());
     let account = Account { number: "4111111111111111".into(), holder: "Ann".into() };
@@ -123,9 +139,11 @@ fn numbers_are_checked_and_never_shown() {
     let cvv = vault::Cvv::new("123").expect("three digits");
     assert_eq!(format!("{cvv:?}"), "Cvv(***)");
     assert!(vault::Cvv::new("12").is_none() && vault::Cvv::new("12a").is_none());
-    assert_eq!(vault::hex(&vault::mac(&[0x0b; 20], &[b"Hi There"])),
+    assert_eq!(
+        vault::hex(&vault::mac(&[0x0b; 20], &[b"Hi There"])),
         // RFC 4231, test case 1.
-        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+    );
 }
 
 #[test]
@@ -138,7 +156,18 @@ fn a_signature_is_of_one_body_one_secret_and_five_minutes() {
     assert!(!verify(b"other", at, body, &good));
     assert!(!verify(b"secret", at, "{}", &good));
     let later = good.replace("t=1000", "t=1001");
-    for bad in ["", "t=1000", "t=1000,v1=", "v1=00,t=1000", "t=1000,v1=zz", &good[..good.len() - 2], &later, &format!("{good},v1=00"), "t=99999999999999999999,v1=00", "t=1000,v1=éééééééééééééééééééééééééééééééé"] {
+    for bad in [
+        "",
+        "t=1000",
+        "t=1000,v1=",
+        "v1=00,t=1000",
+        "t=1000,v1=zz",
+        &good[..good.len() - 2],
+        &later,
+        &format!("{good},v1=00"),
+        "t=99999999999999999999,v1=00",
+        "t=1000,v1=éééééééééééééééééééééééééééééééé",
+    ] {
         assert!(!verify(b"secret", at, body, bad), "{bad}");
     }
 }
@@ -154,7 +183,10 @@ fn a_key_is_remembered_for_24_hours_across_a_restart_and_purged_after() {
     other.amount = Money::new(1, Currency::USD);
     assert!(matches!(gateway.submit(at, &mut io, other.clone()), Ok(Reply::Mismatch)));
     let (mut gateway, mut io) = gateway_on(gateway.into_database());
-    assert!(matches!(gateway.submit(at, &mut io, other.clone()), Ok(Reply::Mismatch)), "also by a new process");
+    assert!(
+        matches!(gateway.submit(at, &mut io, other), Ok(Reply::Mismatch)),
+        "also by a new process"
+    );
     let (mut gateway, mut io) = gateway_on(gateway.into_database());
     let just_before = at + (RETENTION - Duration::from_secs(1));
     assert_eq!(gateway.purge(just_before).expect("memory"), 0);
@@ -172,7 +204,10 @@ fn silence_is_asked_after_and_not_found_is_believed_once_the_request_has_expired
     gateway.submit(now, &mut io, order(1, Method::Card)).expect("memory");
     gateway.work(now, &mut io).expect("memory");
     let sent = requests(&mut io);
-    assert_eq!((sent.len(), sent[0].reference.as_str(), sent[0].attempt), (1, "pay_1/authorise", 1));
+    assert_eq!(
+        (sent.len(), sent[0].reference.as_str(), sent[0].attempt),
+        (1, "pay_1/authorise", 1)
+    );
     assert!(sent[0].account.is_some() && sent[0].cvv.is_some());
     let expires = now + VALID + MARGIN;
     // Nobody answers: the next thing sent is a question, without the number.
@@ -180,10 +215,14 @@ fn silence_is_asked_after_and_not_found_is_believed_once_the_request_has_expired
     gateway.work(now, &mut io).expect("memory");
     let asked = requests(&mut io);
     assert_eq!((asked.len(), asked[0].kind, asked[0].account.as_ref()), (1, None, None));
-    let not_found = Answer { reference: sent[0].reference.clone(), attempt: 1, outcome: Outcome::NotFound };
+    let not_found =
+        Answer { reference: sent[0].reference.clone(), attempt: 1, outcome: Outcome::NotFound };
     gateway.answered(now, &mut io, &not_found).expect("memory");
     gateway.work(now + Duration::from_secs(1), &mut io).expect("memory");
-    assert!(requests(&mut io).iter().all(|request| request.kind.is_none()), "it may still be on its way");
+    assert!(
+        requests(&mut io).iter().all(|request| request.kind.is_none()),
+        "it may still be on its way"
+    );
     now = expires + Duration::from_millis(1);
     gateway.answered(now, &mut io, &not_found).expect("memory");
     gateway.work(now + Duration::from_secs(10), &mut io).expect("memory");
@@ -221,7 +260,8 @@ fn a_callback_that_is_late_or_comes_twice_changes_nothing() {
     gateway.submit(now, &mut io, order(1, Method::Wallet)).expect("memory");
     gateway.work(now, &mut io).expect("memory");
     let reference = requests(&mut io)[0].reference.clone();
-    let callback = |id: &str, outcome| Callback { id: id.into(), reference: reference.clone(), outcome };
+    let callback =
+        |id: &str, outcome| Callback { id: id.into(), reference: reference.clone(), outcome };
     for id in ["e1", "e1", "e2"] {
         let approved = callback(id, Some(Outcome::Approved("w1".into())));
         gateway.called(now, &mut io, &approved).expect("memory");
@@ -240,9 +280,18 @@ fn a_callback_that_is_late_or_comes_twice_changes_nothing() {
 
 #[test]
 fn a_stolen_card_is_refused_by_velocity_and_a_risky_payment_by_its_reasons() {
-    let facts = |amount, before, countries| risk::Facts { print: &[1; 16], merchant: "acme", amount, before, countries };
+    let facts = |amount, before, countries| risk::Facts {
+        print: &[1; 16],
+        merchant: "acme",
+        amount,
+        before,
+        countries,
+    };
     let score = risk::score(&facts(600_000, 0, Some(("US", "FR"))));
-    assert_eq!((score.points, score.words().as_str()), (90, "new account 15, very large amount 45, countries differ 30"));
+    assert_eq!(
+        (score.points, score.words().as_str()),
+        (90, "new account 15, very large amount 45, countries differ 30")
+    );
     assert_eq!(risk::score(&facts(2_000, 3, Some(("US", "US")))).points, 0);
     let risk = risk::Risk::new(true);
     let try_at = |at| risk.attempt(Time::from_secs(at), &facts(100, 0, None));
@@ -257,7 +306,8 @@ fn a_stolen_card_is_refused_by_velocity_and_a_risky_payment_by_its_reasons() {
     ask.countries = Some(("US".into(), "FR".into()));
     let reply = gateway.submit(Time::from_secs(1), &mut io, ask.clone()).expect("memory");
     assert_eq!((reply, status(&gateway, 1).as_str()), (Reply::Pending(1, None), "failed"));
-    let told = io.out.iter().any(|out| matches!(out, Out::Told(told) if told.status == Status::Failed));
+    let told =
+        io.out.iter().any(|out| matches!(out, Out::Told(told) if told.status == Status::Failed));
     assert!(told, "{:?}", io.out);
     gateway.work(Time::from_secs(1), &mut io).expect("memory");
     assert_eq!(requests(&mut io), []);
@@ -279,7 +329,10 @@ fn each_rail_answers_a_second_request_in_its_own_way() {
         [provider.execute(now, request).0, provider.execute(now, request).0]
     };
     let [a, b] = twice(&mut provider, Method::Card);
-    assert!(matches!((&a, &b), (Outcome::Approved(a), Outcome::Approved(b)) if a != b), "charged twice");
+    assert!(
+        matches!((&a, &b), (Outcome::Approved(a), Outcome::Approved(b)) if a != b),
+        "charged twice"
+    );
     let [a, b] = twice(&mut provider, Method::Wallet);
     assert!(matches!(&a, Outcome::Approved(_)) && a == b, "the first answer again");
     assert_eq!(twice(&mut provider, Method::Upi), [Outcome::Waiting, Outcome::Duplicate]);

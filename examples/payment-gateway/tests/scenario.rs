@@ -70,7 +70,11 @@ fn the_report_of_seed_1_is_the_snapshot_with_every_claim_answered_and_every_faul
     for fault in &report.faults {
         assert!(fault.recovered_ms.is_some(), "{fault:?}");
     }
-    assert!(report.ablations.iter().all(|ablation| ablation.broke.is_some()), "{:?}", report.ablations);
+    assert!(
+        report.ablations.iter().all(|ablation| ablation.broke.is_some()),
+        "{:?}",
+        report.ablations
+    );
     let json = report.to_json_masked();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seed-1.json");
     snapshot::check(path, &format!("{json:#}\n"));

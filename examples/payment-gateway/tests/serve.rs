@@ -28,7 +28,14 @@ fn scene(faults: &str) -> Scene {
 }
 
 impl Scene {
-    fn send(&self, to: SocketAddr, method: &str, path: &str, key: &str, body: String) -> (u16, Value) {
+    fn send(
+        &self,
+        to: SocketAddr,
+        method: &str,
+        path: &str,
+        key: &str,
+        body: String,
+    ) -> (u16, Value) {
         let headers = [("authorization", "Bearer demo-acme"), ("idempotency-key", key)];
         let patience = Duration::from_secs(20);
         let sent = http::send(method, to, path, &headers, body, patience);
@@ -81,7 +88,10 @@ fn a_payment_is_made_once_refunded_and_told_by_signed_webhooks() {
     assert_eq!((&now["amount"], &now["account"]), (&json!("USD 12.34"), &json!("…1111")));
 
     let (status, again) = scene.ask("POST", "/payments", "order-1", &card("USD 12.34"));
-    assert_eq!((status, &again["payment"], &again["status"]), (200, &json!("pay_1"), &json!("captured")));
+    assert_eq!(
+        (status, &again["payment"], &again["status"]),
+        (200, &json!("pay_1"), &json!("captured"))
+    );
     assert_eq!(scene.ask("POST", "/payments", "order-1", &card("USD 99.00")).0, 422);
     assert_eq!((scene.executed("pay_1/authorise"), scene.executed("pay_1/capture")), (1, 1));
 
@@ -89,21 +99,34 @@ fn a_payment_is_made_once_refunded_and_told_by_signed_webhooks() {
     assert!(scene.ask("POST", "/payments/pay_1/refunds", "refund-1", &five).0 < 300);
     assert!(scene.ask("POST", "/payments/pay_1/refunds", "refund-1", &five).0 < 300);
     scene.until("/payments/pay_1", |value| value["refunded"] == "USD 5.00");
-    assert_eq!(scene.ask("POST", "/payments/pay_1/refunds", "refund-2", &json!({"amount": "USD 8.00"})).0, 400);
+    assert_eq!(
+        scene.ask("POST", "/payments/pay_1/refunds", "refund-2", &json!({"amount": "USD 8.00"})).0,
+        400
+    );
     assert_eq!(scene.executed("pay_1/refund/refund-1"), 1);
 
     // Four changes, signed, in order: the sample merchant keeps what verifies.
     let heard = scene.until("/sample-merchant/acme", |value| {
         value.as_str().is_some_and(|text| text.lines().count() >= 4)
     });
-    let lines: Vec<Value> =
-        heard.as_str().expect("lines").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let events: Vec<_> = lines.iter().map(|line| (line["body"]["version"].as_u64(), line["body"]["event"].as_str())).collect();
-    let expected = ["pending", "authorised", "captured", "captured"].map(|name| format!("payment.{name}"));
+    let lines: Vec<Value> = heard
+        .as_str()
+        .expect("lines")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let events: Vec<_> = lines
+        .iter()
+        .map(|line| (line["body"]["version"].as_u64(), line["body"]["event"].as_str()))
+        .collect();
+    let expected =
+        ["pending", "authorised", "captured", "captured"].map(|name| format!("payment.{name}"));
     for (nth, (event, expected)) in events.iter().zip(&expected).enumerate() {
         assert_eq!(*event, (Some(nth as u64 + 1), Some(expected.as_str())));
     }
-    assert!(lines.iter().all(|line| line["signature"].as_str().is_some_and(|s| s.starts_with("t="))));
+    assert!(
+        lines.iter().all(|line| line["signature"].as_str().is_some_and(|s| s.starts_with("t=")))
+    );
 
     // The payer's bank takes the rest back.
     assert_eq!(scene.bank("POST", "/disputes", "pay_1/capture").0, 202);
@@ -145,7 +168,9 @@ fn changes_are_streamed_and_a_merchant_hears_at_its_own_address() {
     };
     let body = request.split_once("\r\n\r\n").expect("a body").1;
     let secret = secret["secret"].as_str().expect("hex");
-    let secret: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&secret[2 * at..2 * at + 2], 16).expect("hex")).collect();
+    let secret: Vec<u8> = (0..32)
+        .map(|at| u8::from_str_radix(&secret[2 * at..2 * at + 2], 16).expect("hex"))
+        .collect();
     let now = payment_gateway::serve::now();
     assert!(payment_gateway::webhook::verify(&secret, now, body, &header("webhook-signature")));
     assert_eq!(header("webhook-id"), "pay_1/1");
@@ -153,7 +178,8 @@ fn changes_are_streamed_and_a_merchant_hears_at_its_own_address() {
     // Server-sent events: what is, then each change.
     let mut events = TcpStream::connect(scene.server.address).expect("it listens");
     events.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket");
-    let get = "GET /payments/pay_1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer demo-acme\r\n\r\n";
+    let get =
+        "GET /payments/pay_1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer demo-acme\r\n\r\n";
     events.write_all(get.as_bytes()).expect("sent");
     let mut seen = String::new();
     while !seen.contains("event: captured") {
@@ -162,7 +188,9 @@ fn changes_are_streamed_and_a_merchant_hears_at_its_own_address() {
         seen.push_str(&String::from_utf8_lossy(&part[..read]));
     }
     assert!(seen.contains("text/event-stream"), "{seen}");
-    assert!(scene.ask("POST", "/payments/pay_1/refunds", "all", &json!({"amount": "USD 3.00"})).0 < 300);
+    assert!(
+        scene.ask("POST", "/payments/pay_1/refunds", "all", &json!({"amount": "USD 3.00"})).0 < 300
+    );
     while !seen.contains("event: refunded") {
         let read = events.read(&mut part).expect("an event");
         assert!(read > 0, "{seen}");
@@ -177,20 +205,29 @@ fn what_is_wrong_is_said_and_no_card_number_reaches_the_disk() {
     assert_eq!(bad(&Value::Null).0, 400);
     assert_eq!(bad(&card("12.34")).0, 400);
     assert_eq!(bad(&card("USD 0.00")).0, 400);
-    let (status, said) = bad(&json!({"amount": "USD 1.00", "method": "card", "number": "4111111111111112"}));
+    let (status, said) =
+        bad(&json!({"amount": "USD 1.00", "method": "card", "number": "4111111111111112"}));
     assert_eq!(status, 400);
     assert!(!said.to_string().contains("4111"), "{said}");
     assert_eq!(scene.ask("POST", "/payments", "", &card("USD 1.00")).0, 400, "no key");
     assert_eq!(scene.ask("GET", "/payments/pay_9", "", &Value::Null).0, 404);
     assert_eq!(scene.ask("POST", "/provider/callbacks", "", &json!({"id": "x"})).0, 401);
-    let nobody = http::send("POST", scene.server.address, "/payments", &[], String::new(), Duration::from_secs(9));
+    let nobody = http::send(
+        "POST",
+        scene.server.address,
+        "/payments",
+        &[],
+        String::new(),
+        Duration::from_secs(9),
+    );
     assert_eq!(scene.runtime.block_on(nobody).expect("an answer").0, 401);
 
     assert!(scene.ask("POST", "/payments", "k", &card("USD 1.00")).0 < 300);
     scene.until("/payments/pay_1", |value| value["status"] == "captured");
     // A sixth attempt of one card at once is too fast.
-    let tries: Vec<u16> =
-        (0..5).map(|n| scene.ask("POST", "/payments", &format!("t{n}"), &card("USD 1.00")).0).collect();
+    let tries: Vec<u16> = (0..5)
+        .map(|n| scene.ask("POST", "/payments", &format!("t{n}"), &card("USD 1.00")).0)
+        .collect();
     assert_eq!(tries.last(), Some(&429), "{tries:?}");
     let (mut files, mut bytes) = (0, Vec::new());
     for file in std::fs::read_dir(scene.folder.path()).expect("the folder") {
@@ -199,6 +236,9 @@ fn what_is_wrong_is_said_and_no_card_number_reaches_the_disk() {
     }
     assert!(files >= 3 && bytes.len() > 10_000);
     for secret in [CARD, "Ann Example", "\"123\""] {
-        assert!(!payment_gateway::trials::holds(&bytes, secret.as_bytes()), "{secret} is on the disk");
+        assert!(
+            !payment_gateway::trials::holds(&bytes, secret.as_bytes()),
+            "{secret} is on the disk"
+        );
     }
 }

@@ -116,7 +116,8 @@ impl EventLog {
     /// # Errors
     /// What SQLite says.
     pub fn position(&self, consumer: &str, topic: &str) -> rusqlite::Result<u64> {
-        let select = "SELECT coalesce(max(next), 0) FROM consumers WHERE consumer = ?1 AND topic = ?2";
+        let select =
+            "SELECT coalesce(max(next), 0) FROM consumers WHERE consumer = ?1 AND topic = ?2";
         self.database.prepare_cached(select)?.query_row([consumer, topic], |row| row.get(0))
     }
 

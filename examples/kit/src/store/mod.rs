@@ -52,11 +52,7 @@ pub struct Message {
 
 impl Message {
     /// A message.
-    pub fn new(
-        id: impl Into<String>,
-        key: impl Into<String>,
-        payload: impl Into<String>,
-    ) -> Self {
+    pub fn new(id: impl Into<String>, key: impl Into<String>, payload: impl Into<String>) -> Self {
         Self { id: id.into(), key: key.into(), payload: payload.into() }
     }
 }

@@ -111,7 +111,8 @@ fn crash_everywhere(ways: Ways) -> (u64, Vec<BTreeMap<i64, u64>>, u64) {
             }
         }
         let Processes { reader, log, .. } = start(folder.path()).unwrap();
-        let mut count = reader.prepare("SELECT amount, count(*) FROM seen GROUP BY amount").unwrap();
+        let mut count =
+            reader.prepare("SELECT amount, count(*) FROM seen GROUP BY amount").unwrap();
         let rows = count.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         seen.push(rows.map(Result::unwrap).collect());
         repeats += log.len(TOPIC).unwrap().saturating_sub(4);
@@ -165,7 +166,10 @@ fn a_message_of_a_change_that_is_rolled_back_was_never_there() {
     outbox::create(&bank).unwrap();
     let change = bank.transaction().unwrap();
     outbox::put(&change, TOPIC, &Message::new("1", "k", "x")).unwrap();
-    assert!(outbox::put(&change, TOPIC, &Message::new("1", "k", "y")).is_err(), "an id is given once");
+    assert!(
+        outbox::put(&change, TOPIC, &Message::new("1", "k", "y")).is_err(),
+        "an id is given once"
+    );
     drop(change);
     assert_eq!(outbox::waiting(&bank).unwrap(), 0);
     inbox::create(&bank).unwrap();

@@ -109,7 +109,10 @@ impl Gateway {
             cvvs: BTreeMap::new(),
             after: After::default(),
             fresh: true,
-            keys: Registry::new(RETENTION).max_keys(1 << 20),
+            // What a run that came to nothing was asked for is not remembered here: after a restart the
+            // first to use a key may be a misuse, and the true repeat must not be measured by it. The
+            // durable row knows.
+            keys: Registry::new(RETENTION).keep_unfinished(Duration::ZERO).max_keys(1 << 20),
             runs: BTreeMap::new(),
             risk: Risk::new(rules.velocity),
             secret: *b"demo: webhook secrets come of it",

@@ -14,7 +14,7 @@ pub const DESIGN: Design = Design {
     backends: &[],
     serve: Some(Backend { scheme: "http", feature: "serve", built: true }),
     next: &[
-        "cargo run --release -p payment-gateway -- --without query-before-retry",
+        "cargo run --release -p payment-gateway -- --without request-expiry",
         "cargo run --release -p payment-gateway -- --without outbox",
         "cargo run --release -p payment-gateway -- --serve :8080",
     ],

@@ -2,6 +2,8 @@
 //!
 //! Every change is one transaction: the payment, its operation, the key, the ledger, the audit line and
 //! the message that tells of it. No transaction is open while anybody outside is asked.
+//!
+//! Over 600 lines: payments and refunds share each of the helpers below, and each is short.
 
 use crate::db::micros;
 use crate::io::{Io, Out, Stop, TOPIC, Told};

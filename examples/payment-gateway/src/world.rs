@@ -1,5 +1,7 @@
 //! The simulation: merchants who ask and ask again, a gateway that dies, a provider that lies late, a
 //! log, and merchants' servers that fail. Virtual time; the databases are real.
+//!
+//! Over 600 lines: one event loop, an arm for each thing that can happen, on one state.
 
 use crate::gateway::{Ask, Gateway, REPLY, Reply};
 use crate::io::{Io, Out, Stop, TOPIC, Told};

@@ -32,6 +32,8 @@ pub mod sim;
 pub mod snapshot;
 #[cfg(feature = "sim")]
 pub mod space_time;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod table;
 pub mod term;
 pub mod value;

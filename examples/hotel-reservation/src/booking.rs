@@ -124,9 +124,10 @@ impl Service {
     fn acquire(&mut self, wish: Wish, now: Time) -> Option<Lease> {
         let lease = self.locks.acquire(wish, now)?;
         self.out.retain(|(lease, _)| lease.until() > now);
-        let other = self.out.iter().find(|(_, other)| {
-            other.room == wish.room && other.nights.overlaps(wish.nights)
-        });
+        let other = self
+            .out
+            .iter()
+            .find(|(_, other)| other.room == wish.room && other.nights.overlaps(wish.nights));
         if let Some((_, other)) = other {
             let (a, b) = (wish.nights, other.nights);
             self.overlap = Some(format!(

@@ -27,7 +27,11 @@ fn requirements(claims: &mut Claims, facts: &Facts) {
         .evidence("search.rs; what it shows may be gone, the booking looks again");
     let none = facts.crowds.iter().all(|(_, outcome)| outcome.oversold == 0);
     claims
-        .judge("15.FR2", none, format!("{} bookings, no night beyond its limit", count(load.booked)))
+        .judge(
+            "15.FR2",
+            none,
+            format!("{} bookings, no night beyond its limit", count(load.booked)),
+        )
         .evidence("block 5; --without constraint");
     claims
         .met("15.FR3", format!("{} holds of 10 min, {} ran out", count(load.held), load.expired))
@@ -38,7 +42,10 @@ fn requirements(claims: &mut Claims, facts: &Facts) {
     let (name, terms, curve) = &facts.overbook[1];
     let best = overbook::best(curve);
     claims
-        .met("15.FR5", format!("limit {} of {} rooms at no-shows of {name}", best.limit, terms.rooms))
+        .met(
+            "15.FR5",
+            format!("limit {} of {} rooms at no-shows of {name}", best.limit, terms.rooms),
+        )
         .evidence("overbook.rs; block 7, 15.T4");
 }
 
@@ -56,14 +63,14 @@ fn qualities(claims: &mut Claims, facts: &Facts) {
     let p99 = load.latency.percentiles("book, until answered").map_or(0, |p| p.p99);
     claims
         .at_most("15.NFR3", p99 as f64 / 1e6, 1_000.0, "ms")
-        .evidence("p99 from choice to hold, in virtual time; then the bank");
+        .evidence("p99 from choice to hold, in virtual time; quick runs have more sleepers");
     claims
         .judge("15.NFR4", facts.table[15].stops(Anomaly::DoubleBooking), "all layers on: none")
         .evidence("counters, stays and money agree after every event: block 5");
     let all = Anomaly::ALL.iter().all(|&kind| facts.table[15].stops(kind));
     claims
         .judge("15.NFR5", all, "all seven anomalies are stopped by the four together")
-        .evidence("block 3; each layer is the only one for something but leases and versions overlap");
+        .evidence("block 3: 1, 2, 3 and 4 are each the only layer that stops one of them");
 }
 
 fn crowd<'a>(facts: &'a Facts, name: &str, rooms: i64) -> &'a Outcome {
@@ -73,14 +80,26 @@ fn crowd<'a>(facts: &'a Facts, name: &str, rooms: i64) -> &'a Outcome {
 
 fn trade_offs(claims: &mut Claims, facts: &Facts) {
     claims
-        .wrong_figure("15.T1", "30 s ends a dead holder's lock, and a slow one's: it needs the fence")
+        .wrong_figure(
+            "15.T1",
+            "30 s ends a dead holder's lock, and a slow one's: it needs the fence",
+        )
         .evidence("block 3, rows 1--- with and without; --without fence");
     claims
-        .met("15.T2", format!("write skew is stopped by {} alone", stopped_by(&facts.table, Anomaly::WriteSkew)))
+        .met(
+            "15.T2",
+            format!(
+                "write skew is stopped by {} alone",
+                stopped_by(&facts.table, Anomaly::WriteSkew)
+            ),
+        )
         .evidence("--without serializable; the cost is in block 7");
     let [text, ours] = facts.both;
     claims
-        .wrong_figure("15.T3", format!("not coarser: {text} of 1,000 overlapping pairs both get it, by night {ours}"))
+        .wrong_figure(
+            "15.T3",
+            format!("not coarser: {text} of 1,000 overlapping pairs both get it, by night {ours}"),
+        )
         .evidence("block 7; --without night-lock");
     let shares: Vec<f64> = facts
         .overbook
@@ -105,8 +124,8 @@ fn trade_offs(claims: &mut Claims, facts: &Facts) {
         .evidence("block 7");
     let p99 = facts.load.latency.percentiles("book, until answered").map_or(0, |p| p.p99);
     claims
-        .met("15.T5", Value::Span(Duration::from_nanos(p99)))
-        .evidence("p99 under the lease's 30 s; the rest is what the fence is for");
+        .judge("15.T5", p99 < 30_000_000_000, Value::Span(Duration::from_nanos(p99)))
+        .evidence("p99 of a booking; whoever takes longer is what the fence is for");
 }
 
 fn flow(claims: &mut Claims, facts: &Facts) {
@@ -130,7 +149,10 @@ fn flow(claims: &mut Claims, facts: &Facts) {
         )
         .evidence("block 7, 15.T1");
     claims
-        .met("15.F4", format!("{} told so, {} while rooms were free", text.in_progress, text.in_vain))
+        .met(
+            "15.F4",
+            format!("{} told so, {} while rooms were free", text.in_progress, text.in_vain),
+        )
         .evidence("contention.rs, 40 rooms");
     claims
         .met("15.F5", "a lease names its grant: a late release frees nobody else's")
@@ -139,6 +161,10 @@ fn flow(claims: &mut Claims, facts: &Facts) {
         .met("15.F6", "N rooms a booking: the counter moves by N, on every night or none")
         .evidence("desk.rs, hold");
     claims
-        .judge("15.F7", facts.load.forms.1 > 0, format!("{} looks repeated, {} forms refused", facts.load.changed, facts.load.forms.1))
+        .judge(
+            "15.F7",
+            facts.load.forms.1 > 0,
+            format!("{} looks repeated, {} forms refused", facts.load.changed, facts.load.forms.1),
+        )
         .evidence("--without version");
 }

@@ -261,7 +261,8 @@ impl Desk {
     /// # Errors
     /// What SQLite says.
     pub fn confirm(&self, id: i64, now: Time) -> rusqlite::Result<bool> {
-        let live = "UPDATE stay SET status = 'booked' WHERE id = ?1 AND status = 'held' AND until > ?2";
+        let live =
+            "UPDATE stay SET status = 'booked' WHERE id = ?1 AND status = 'held' AND until > ?2";
         let blind = "UPDATE stay SET status = 'booked' WHERE id = ?1 AND ?2 >= 0";
         let update = if self.live_hold { live } else { blind };
         let with = params![id, now.as_nanos() as i64];
@@ -380,7 +381,9 @@ impl Desk {
             let Wish { room, nights, rooms } = wish;
             desk.db.prepare_cached(update)?.execute(params![room, nights.lo, nights.hi, rooms])?;
             let insert = "INSERT INTO stay VALUES (?1, ?2, ?3, ?4, ?5, 0, 'booked', 0)";
-            desk.db.prepare_cached(insert)?.execute(params![id, room, nights.lo, nights.hi, rooms])?;
+            desk.db
+                .prepare_cached(insert)?
+                .execute(params![id, room, nights.lo, nights.hi, rooms])?;
             Ok(Ok(()))
         })?;
         Ok(sold.is_ok())

@@ -123,9 +123,8 @@ impl Engine for Sqlite {
 
     fn read(&mut self, client: usize, sql: &str, with: &[i64]) -> Result<Vec<[i64; 4]>, Stopped> {
         let mut statement = self.clients[client].prepare_cached(sql).map_err(stopped)?;
-        let row = |row: &rusqlite::Row<'_>| {
-            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
-        };
+        let row =
+            |row: &rusqlite::Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]);
         let rows = statement.query_map(params_from_iter(with), row).map_err(stopped)?;
         rows.collect::<Result<_, _>>().map_err(stopped)
     }

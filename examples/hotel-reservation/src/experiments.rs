@@ -4,7 +4,7 @@ use crate::booking::Locks;
 use crate::contention::Outcome;
 use crate::desk::Wish;
 use crate::explore::{Anomaly, Row};
-use crate::overbook::{self, Terms, Tried};
+use crate::overbook::{self, Terms};
 use crate::scenario::Facts;
 use archstone_lock::Span;
 use kit::money::{Currency, Money};
@@ -115,7 +115,7 @@ fn granularity(facts: &Facts) -> TradeOff {
 
 fn overbooking(facts: &Facts) -> TradeOff {
     let columns =
-        ["no-shows", "pay", "best limit", "over", "earns more", "walked/1,000", "empty", "newsvendor"];
+        ["no-shows", "pay", "best limit", "over", "earns more", "walked ‰", "empty", "newsvendor"];
     let mut table = Table::new(columns);
     for (name, terms, curve) in &facts.overbook {
         let (none, best) = (curve[0], overbook::best(curve));
@@ -135,7 +135,7 @@ fn overbooking(facts: &Facts) -> TradeOff {
         "\"Intentional 5-10 % overbooking\": how many rooms too many earn most?",
         table,
         format!(
-            "200 rooms at {}, a walked guest costs {}. The best limit follows the no-shows, and falls when they come together or when they pay; the newsvendor's rule, which takes guests for independent and demand for endless, is too bold then. A fixed 5-10 % is right for one row of these.",
+            "200 rooms at {}, a walked guest costs {}. The best limit follows the no-shows and falls when they come together; the newsvendor's rule, which takes guests for independent and demand for endless, is too bold then. A fixed 5-10 % walks guests where few stay away and leaves rooms empty where many do. Where demand hardly fills the house the limit earns little.",
             euros(facts.overbook.first().map_or(0, |row| row.1.price)),
             euros(facts.overbook.first().map_or(0, |row| row.1.walk)),
         ),
@@ -166,12 +166,6 @@ pub fn questions() -> Vec<(&'static str, Terms)> {
         ("3 %, together", Terms { no_show: 0.03, spread: 0.015, ..terms }),
         ("8 %, demand 195", Terms { demand: 195.0, ..terms }),
     ]
-}
-
-/// The best of a curve.
-#[must_use]
-pub fn optimum(curve: &[Tried]) -> Tried {
-    overbook::best(curve)
 }
 
 fn time_to_live(facts: &Facts) -> TradeOff {

@@ -259,7 +259,8 @@ pub fn explore(
             }
             if matches!(schedules, Schedules::All) {
                 // The next schedule: the last choice that has another one.
-                let Some(at) = widths.iter().rposition(|(choice, width)| choice + 1 < *width) else {
+                let Some(at) = widths.iter().rposition(|(choice, width)| choice + 1 < *width)
+                else {
                     break;
                 };
                 path = widths[..at].iter().map(|(choice, _)| *choice).collect();
@@ -448,8 +449,7 @@ impl<'a> Play<'a> {
         let seen = self.clients[who].seen.clone();
         if seen.is_empty() {
             // A night without a row is free: its row comes with its first guest.
-            let insert =
-                format!("INSERT INTO {} VALUES ($1, $2, 1, 1, 1, 0)", self.table);
+            let insert = format!("INSERT INTO {} VALUES ($1, $2, 1, 1, 1, 0)", self.table);
             for night in nights.lo..nights.hi {
                 self.engine.write(who, &insert, &[room, night])?;
             }
@@ -496,9 +496,8 @@ impl<'a> Play<'a> {
         let select = "SELECT room, check_in, check_out, client FROM reservation WHERE room = $1 OR room = $1 + 1";
         let all = self.engine.read(0, select, &[room]).map_err(broken)?;
         let taken = |rooms: &[i64], night: i64| {
-            let there = |row: &&[i64; 4]| {
-                rooms.contains(&row[0]) && row[1] <= night && night < row[2]
-            };
+            let there =
+                |row: &&[i64; 4]| rooms.contains(&row[0]) && row[1] <= night && night < row[2];
             all.iter().filter(there).count() as i64
         };
         let over = (15..18).any(|night| taken(&[room], night) > limit);

@@ -1,7 +1,7 @@
 //! What an interviewer asks: the provider is silent, the process dies, leases are lost, a holder
 //! sleeps. What happens meanwhile, and until when.
 
-use crate::booking::{Came, Booking, Locks, Service};
+use crate::booking::{Answer, Booking, Came, Locks, Service};
 use crate::desk::{Desk, Wish};
 use crate::layers::OUTLIVED;
 use crate::provider::{ROUGH, Temper};
@@ -46,8 +46,8 @@ pub fn run(seed: u64, on: &Safeguards) -> Result<Vec<Fault>, Failure> {
     let (records, facts) = world::run_sized(seed, on, Size { deaths: 150, ..rough })?;
     let broke: u64 = records.iter().map(|record| record.violations).sum();
     faults.push(fault(
-        "it dies at every seventh step, back after 2 s each time",
-        Some(Duration::from_secs(2)),
+        "it dies at every seventh step, back after 2 s",
+        Some(facts.longest_down),
         format!("{} deaths, {broke} broken promises", facts.deaths),
     ));
 
@@ -106,7 +106,9 @@ fn sleeper(seed: u64, on: &Safeguards) -> Result<Fault, Failure> {
         now += wait;
         woken = sleeper.step(&mut service, &desk, 1, now)?;
     }
-    let effect = format!("the other has the nights when the lease ends; the sleeper is told {woken:?}");
+    let told = if woken == Came::Over(Answer::Lost) { "that its lease is lost" } else { "yes" };
+    let effect =
+        format!("the other has the nights when the lease ends; the sleeper is told {told}");
     Ok(fault(
         "a holder sleeps past its lease, between look and hold",
         got.map(|got| got.since(slept)),

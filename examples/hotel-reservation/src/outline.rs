@@ -134,7 +134,7 @@ pub fn load(facts: &Facts) -> Block {
         Money::new(load.earned, Currency::EUR),
     ));
     block.text(format!(
-        "Meanwhile {} answers of the provider never came and {} charges arrived late; the process died {} times; a channel manager sold {} and was refused {}; of the forms {} were saved and {} refused.",
+        "Meanwhile {} answers of the provider never came and {} charges were called off while under way; the process died {} times; a channel manager sold {} and was refused {}; of the forms {} were saved and {} refused.",
         count(load.unanswered),
         count(load.late),
         count(load.deaths),
@@ -144,8 +144,7 @@ pub fn load(facts: &Facts) -> Block {
         count(load.forms.1),
     ));
     block.text(format!(
-        "{} on SQLite, lease in the {}: schedules that show the anomaly, of {}. A hyphen is a layer that is off.",
-        "Every combination",
+        "Every combination on SQLite, lease in the {}: schedules that show the anomaly, of {}. A hyphen is a layer that is off.",
         facts.leases,
         if facts.all_schedules { "all that there are" } else { "a sample" },
     ));

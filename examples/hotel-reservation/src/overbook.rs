@@ -80,7 +80,10 @@ pub fn curve(seed: Seed, terms: Terms, count: usize) -> Vec<Tried> {
 #[must_use]
 pub fn best(curve: &[Tried]) -> Tried {
     let first = curve.first().copied().unwrap_or_default();
-    curve.iter().skip(1).fold(first, |best, tried| if tried.earned > best.earned { *tried } else { best })
+    curve
+        .iter()
+        .skip(1)
+        .fold(first, |best, tried| if tried.earned > best.earned { *tried } else { best })
 }
 
 /// The newsvendor's limit for endless demand and independent guests: the highest at which one more

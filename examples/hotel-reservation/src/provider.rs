@@ -43,7 +43,7 @@ pub struct Provider {
     dice: Stream,
     /// Nobody is answered from here to there.
     pub outage: Option<(Time, Time)>,
-    /// Charges that arrived late.
+    /// Charges that were called off while they were under way.
     pub late: u64,
     /// Answers that never came.
     pub unanswered: u64,
@@ -118,6 +118,7 @@ impl Provider {
             return Outcome::Unknown;
         }
         let charge = self.charges.entry(key).or_default();
+        self.late += u64::from(charge.arrives.is_some() && !charge.void);
         charge.void = true;
         charge.refunded = charge.captured;
         Outcome::Done
@@ -138,7 +139,6 @@ impl Provider {
                 charge.arrives = None;
                 if !charge.void {
                     charge.captured = charge.amount;
-                    self.late += 1;
                 }
             }
         }

@@ -73,6 +73,7 @@ pub fn run(run: &Run) -> Result<Report, Failure> {
         guests: run.scale.pick(QUICK.guests, 8_000, 100_000),
         hotels: run.scale.pick(QUICK.hotels, 120, 400),
         nights: run.scale.pick(QUICK.nights, 30, 90),
+        sleepers: run.scale.pick(QUICK.sleepers, 4, 4),
         ..QUICK
     };
     let size = if intact { big } else { QUICK };
@@ -112,7 +113,7 @@ pub fn run(run: &Run) -> Result<Report, Failure> {
     let nights = run.scale.pick(400, 4_000, 40_000);
     let curve = |(name, terms)| (name, terms, overbook::curve(seed.child(name), terms, nights));
     let began = Instant::now();
-    let searched = contention_free_searches(run)?;
+    let searched = timed_searches(run)?;
     busy[1] = began.elapsed();
     let facts = Facts {
         own,
@@ -157,10 +158,7 @@ pub fn tabulate(
 
 /// The table on what `--backend` names: PostgreSQL or SQLite, the lease in Redis or in the table.
 #[cfg(any(feature = "postgres", feature = "redis"))]
-fn servers(
-    run: &Run,
-    some: &dyn Fn(u64, &str) -> Schedules,
-) -> Result<Option<Server>, Failure> {
+fn servers(run: &Run, some: &dyn Fn(u64, &str) -> Schedules) -> Result<Option<Server>, Failure> {
     let mut leases: Box<dyn Leases> = Box::new(TableLeases::default());
     let mut engine: Box<dyn Engine> = Box::new(Sqlite::new(2, false)?);
     let mut asked = false;
@@ -189,7 +187,7 @@ fn servers(_: &Run, _: &dyn Fn(u64, &str) -> Schedules) -> Result<Option<Server>
 }
 
 /// Searches over 1,500 hotels, for the capacity plan.
-fn contention_free_searches(run: &Run) -> Result<u64, Failure> {
+fn timed_searches(run: &Run) -> Result<u64, Failure> {
     let (places, _) = crate::places::parse(crate::places::SHIPPED)?;
     let catalogue = crate::places::Catalogue::generate(Seed::new(run.seed), &places, 1_500);
     let desk = crate::desk::Desk::new(&Safeguards::all(&DESIGN), 9)?;

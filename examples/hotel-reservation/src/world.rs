@@ -2,16 +2,17 @@
 //! that pause and die; every promise checked after every event. What the run, the tests and
 //! `kit::ablate` all drive: a function of seed, size and safeguards.
 
+mod acts;
+
 use crate::booking::{Answer, Booking, Came, Locks, Service};
-use crate::desk::{Desk, Night, No, Wish};
+use crate::desk::{Desk, Night, Wish};
 use crate::places::{self, Catalogue, Place};
 use crate::provider::{Provider, ROUGH, Temper};
 use crate::search::{self, Query};
 use archstone_lock::Span;
 use kit::invariant::{Invariant, Record};
-use kit::money::{Currency, Money};
-use kit::saga::{Command, Driver, End, Next, Outcome, SagaError, Steps};
-use kit::sim::{CrashPoints, Events};
+use kit::saga::{Driver, Steps};
+use kit::sim::Events;
 use kit::{Failure, Invariants, Latencies, Safeguards, Seed, Stream, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -68,18 +69,16 @@ pub enum Trouble {
     Death(Duration),
     /// The lease service forgets every lease.
     LeasesLost,
-    /// Whoever takes the next lease sleeps past it.
-    Sleeper,
 }
 
 /// Small enough for twenty seeds and every safeguard.
 pub const QUICK: Size = Size {
-    guests: 240,
+    guests: 400,
     hotels: 8,
     nights: 10,
     temper: ROUGH,
-    sleepers: 40,
-    deaths: 60,
+    sleepers: 120,
+    deaths: 40,
     others: true,
     fault: None,
 };
@@ -127,7 +126,9 @@ pub struct Facts {
     pub forms: (u64, u64),
     /// Deaths of the process.
     pub deaths: u64,
-    /// Charges that arrived late, and answers that never came.
+    /// The longest that no process drove the sagas.
+    pub longest_down: Duration,
+    /// Charges called off while they were under way, and answers that never came.
     pub late: u64,
     /// See [`Facts::late`].
     pub unanswered: u64,
@@ -172,6 +173,8 @@ struct World<'a> {
     owed: BTreeMap<u64, i64>,
     /// When each saga began, and its guest.
     began: BTreeMap<u64, Time>,
+    /// When each open saga's next step is due: also after a restart not before.
+    due: BTreeMap<u64, Time>,
     events: Events<Event>,
     dice: Stream,
     size: Size,
@@ -181,7 +184,8 @@ struct World<'a> {
     facts: Facts,
     /// Sagas that a fault had hit, and since when.
     hit: (Vec<u64>, Time),
-    sleep_next: bool,
+    leases_lost: bool,
+    down_since: Option<Time>,
 }
 
 /// Runs everything with `seed` at quick size; the records.
@@ -224,6 +228,7 @@ pub fn run_sized(seed: u64, on: &Safeguards, size: Size) -> Result<(Vec<Record>,
         forms: Vec::new(),
         owed: BTreeMap::new(),
         began: BTreeMap::new(),
+        due: BTreeMap::new(),
         events: Events::new(),
         dice: root.stream("world"),
         size,
@@ -232,7 +237,8 @@ pub fn run_sized(seed: u64, on: &Safeguards, size: Size) -> Result<(Vec<Record>,
         names,
         facts: Facts::default(),
         hit: (Vec::new(), Time::ZERO),
-        sleep_next: false,
+        leases_lost: false,
+        down_since: None,
     };
     world.arrive(places);
     world.play()?;
@@ -281,10 +287,11 @@ impl World<'_> {
             at += self.dice.between(Duration::from_secs(2), Duration::from_secs(40));
         }
         if self.size.others {
-            for nth in 0..self.size.guests / 4 {
-                let when = Time::ZERO + self.dice.between(Duration::from_secs(5), at.since(Time::ZERO));
+            for nth in 0..self.size.guests / 2 {
+                let when =
+                    Time::ZERO + self.dice.between(Duration::from_secs(5), at.since(Time::ZERO));
                 let wish = self.any_wish();
-                match nth % 2 {
+                match nth % 4 / 3 {
                     0 => self.events.at(when, Event::Channel(nth)),
                     _ => {
                         // Two people, one form: each thinks for a while.
@@ -324,8 +331,7 @@ impl World<'_> {
                 Event::Open(form, wish) => {
                     let night = self.desk.look(wish)?.nights.first().copied();
                     self.forms[form] = (wish, night);
-                    let thinks =
-                        self.dice.between(Duration::from_secs(5), Duration::from_secs(90));
+                    let thinks = self.dice.between(Duration::from_secs(5), Duration::from_secs(90));
                     self.events.after(thinks, Event::Save(form));
                 }
                 Event::Save(form) => self.save(form)?,
@@ -354,8 +360,8 @@ impl World<'_> {
             self.events.after(decides, Event::Guest(who));
             return Ok(());
         }
-        let sleeps = std::mem::take(&mut self.sleep_next)
-            || self.dice.below(1_000) < self.size.sleepers / 4;
+        // Four steps under the lease.
+        let sleeps = self.dice.below(4_000) < self.size.sleepers;
         let booking = &mut self.bookings[who];
         let wish = booking.wish.unwrap_or(Wish { room: 0, nights: Span::WHOLE, rooms: 1 });
         let came = booking.step(&mut self.service, &self.desk, id as i64, now)?;
@@ -368,6 +374,10 @@ impl World<'_> {
             wish.rooms,
             booking.said
         );
+        if self.leases_lost && booking.said == "has the lease" {
+            self.leases_lost = false;
+            self.facts.recovered = Some(now.since(self.hit.1));
+        }
         self.invariants.event(said);
         let overlap = self.service.overlap.take();
         self.invariants.check(self.names[6], overlap.is_none(), || overlap.unwrap_or_default());
@@ -377,7 +387,8 @@ impl World<'_> {
         match came {
             Came::Later(wait) => {
                 // A collector, a hypervisor: the process stands still for longer than its lease.
-                let wait = if sleeps { wait + Duration::from_secs(40) } else { wait };
+                let sleep = self.dice.between(Duration::from_secs(35), Duration::from_secs(150));
+                let wait = if sleeps { wait + sleep } else { wait };
                 self.events.after(wait, Event::Guest(who));
             }
             Came::Over(answer) => self.answered(who, answer, now)?,
@@ -399,10 +410,10 @@ impl World<'_> {
                     driver.begin(&self.desk.db, id)?;
                     self.began.insert(id, now);
                     // A card is at hand, or has to be looked for.
-                    let slow = self.dice.chance(0.1);
+                    let slow = self.dice.chance(0.15);
                     let most = Duration::from_secs(if slow { 900 } else { 90 });
                     let pays = self.dice.between(Duration::from_secs(5), most);
-                    self.events.after(pays, Event::Saga(id, self.epoch));
+                    self.step_at(id, now + pays);
                 }
                 // With no process to drive it the hold runs out by itself.
             }
@@ -415,332 +426,4 @@ impl World<'_> {
         }
         Ok(())
     }
-
-    fn saga(&mut self, id: u64, now: Time) -> Result<(), Failure> {
-        let Some(mut driver) = self.driver.take() else { return Ok(()) };
-        self.provider.arrive(now);
-        let stay = self.desk.stay(id as i64)?;
-        let price = stay.as_ref().map_or(0, |stay| stay.price);
-        let mut points = CrashPoints::never();
-        if self.dice.below(1_000) < self.size.deaths {
-            points = CrashPoints::at(self.dice.below(3));
-        }
-        let (desk, provider, query_first) = (&self.desk, &mut self.provider, self.query_first);
-        let (mut failed, mut kept, mut log) = (None, true, String::new());
-        let mut obey = |id: u64, command: Command<&'static str>| {
-            let outcome = obey(desk, provider, id, command, price, now, &mut kept);
-            let outcome = outcome.unwrap_or_else(|error| {
-                failed = Some(error);
-                Outcome::Unknown
-            });
-            log = format!("{command:?}: {outcome:?}");
-            // Unknown is not "no": without this the money of an answer that was lost is kept.
-            let blind = !query_first && matches!(command, Command::Do(_));
-            if blind && outcome == Outcome::Unknown { Outcome::Failed } else { outcome }
-        };
-        let stepped = driver.step(&desk.db, id, now, &mut points, &mut obey);
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
-        self.invariants.event(format!("{:.3} s saga {id}: {log}", now.as_millis() as f64 / 1e3));
-        self.invariants.check(self.names[3], kept, || {
-            format!("booking {id} is confirmed, and its nights had gone back")
-        });
-        if let Some(stay) = &stay {
-            self.audit(stay.wish)?;
-        }
-        match stepped {
-            Ok(Next::At(at)) => {
-                self.driver = Some(driver);
-                let network = self.dice.between(Duration::from_millis(50), Duration::from_millis(900));
-                self.events.at(at + network, Event::Saga(id, self.epoch));
-            }
-            Ok(Next::Over(end)) => {
-                self.driver = Some(driver);
-                self.ended(id, end, now)?;
-            }
-            Err(SagaError::Crashed(_)) => {
-                self.die(Duration::from_secs(2));
-                // It may have been the last step.
-                if let Some(end) = driver.ended(&self.desk.db, id)? {
-                    self.ended(id, end, now)?;
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
-    }
-
-    fn die(&mut self, down: Duration) {
-        self.driver = None;
-        self.epoch += 1;
-        self.facts.deaths += 1;
-        self.events.after(down, Event::Restart);
-    }
-
-    /// What was open is in the log; the holds of those that never began run out.
-    fn restart(&mut self, now: Time) -> Result<(), Failure> {
-        if self.driver.is_some() {
-            return Ok(());
-        }
-        let driver = Driver::recover(self.steps, &self.desk.db)?;
-        for id in driver.open() {
-            let soon = self.dice.between(Duration::from_millis(10), Duration::from_secs(5));
-            self.events.at(now + soon, Event::Saga(id, self.epoch));
-        }
-        self.driver = Some(driver);
-        Ok(())
-    }
-
-    fn ended(&mut self, id: u64, end: End, now: Time) -> Result<(), Failure> {
-        let Some(stay) = self.desk.stay(id as i64)? else { return Ok(()) };
-        let booked = stay.status == "booked";
-        let right = booked == (end == End::Committed) && stay.status != "held";
-        self.invariants.check(self.names[3], right, || {
-            format!("saga {id} is {end:?}, its stay is {}", stay.status)
-        });
-        if end == End::Committed {
-            self.facts.booked += 1;
-            self.facts.room_nights += stay.wish.nights.points() * stay.wish.rooms as u64;
-            self.owed.insert(id, stay.price);
-            let (soon, late) = (Duration::from_secs(30), Duration::from_secs(900));
-            let when = self.dice.between(soon, late);
-            match self.dice.below(10) {
-                0 => self.events.after(when, Event::Cancel(id)),
-                1 => self.events.after(when, Event::Move(id)),
-                _ => {}
-            }
-        } else {
-            self.facts.undone += 1;
-        }
-        if let Some(began) = self.began.get(&id) {
-            let name = if booked { "hold to booking" } else { "hold to freed" };
-            self.facts.latency.record(name, now.since(*began));
-        }
-        if let Some(at) = self.hit.0.iter().position(|&hit| hit == id) {
-            self.hit.0.remove(at);
-            if self.hit.0.is_empty() {
-                self.facts.recovered = Some(now.since(self.hit.1));
-            }
-        }
-        self.money(id);
-        Ok(())
-    }
-
-    /// What the guest has paid is what is owed.
-    fn money(&mut self, id: u64) {
-        if self.provider.under_way(id) {
-            return;
-        }
-        let (paid, owed) = (self.provider.net(id), self.owed.get(&id).copied().unwrap_or(0));
-        let euros = |cents| Money::new(cents, Currency::EUR);
-        self.invariants.check(self.names[4], paid == owed, || {
-            format!("guest {id} has paid {} and owes {}", euros(paid), euros(owed))
-        });
-    }
-
-    fn sweep(&mut self, now: Time) -> Result<(), Failure> {
-        for id in self.desk.run_out(now)? {
-            if self.desk.release(id, "released")? {
-                self.facts.expired += 1;
-            }
-            self.invariants.event(format!("{:.3} s hold {id} has run out", now.as_millis() as f64 / 1e3));
-            if let Some(stay) = self.desk.stay(id)? {
-                self.audit(stay.wish)?;
-            }
-        }
-        self.provider.arrive(now);
-        if !self.events.is_empty() || !self.desk.run_out(now + HOLD)?.is_empty() {
-            self.events.after(Duration::from_secs(15), Event::Sweep);
-        }
-        Ok(())
-    }
-
-    /// Free until two days before, one night's price after that.
-    fn cancel(&mut self, id: u64, now: Time) -> Result<(), Failure> {
-        let Some(stay) = self.desk.stay(id as i64)? else { return Ok(()) };
-        if stay.status != "booked" || !self.desk.release(id as i64, "cancelled")? {
-            return Ok(());
-        }
-        self.facts.cancelled += 1;
-        let nights = stay.wish.nights.points() as u32;
-        let parts = Money::new(stay.price, Currency::EUR).allocate(&vec![1; nights as usize]);
-        let late = stay.wish.nights.lo < FIRST + 2;
-        let fee = if late { parts.first().map_or(0, |part| part.minor()) } else { 0 };
-        self.provider.settle(id, fee);
-        self.owed.insert(id, fee);
-        self.invariants
-            .event(format!("{:.3} s guest {id} cancels", now.as_millis() as f64 / 1e3));
-        self.audit(stay.wish)?;
-        self.money(id);
-        Ok(())
-    }
-
-    /// The stay is moved by a night, or kept as it is.
-    fn change(&mut self, id: u64, now: Time) -> Result<(), Failure> {
-        let Some(stay) = self.desk.stay(id as i64)? else { return Ok(()) };
-        let by = if self.dice.chance(0.5) { 1 } else { -1 };
-        let mut points = CrashPoints::never();
-        if self.dice.chance(0.3) {
-            points = CrashPoints::at(0);
-        }
-        let old = stay.wish.nights;
-        let nights = Span::new(old.lo + by, old.hi + by);
-        let moved = self.desk.modify(id as i64, nights, &mut points)?;
-        let what = match &moved {
-            Err(crash) => crash.to_string(),
-            Ok(Ok(_)) => "moved".to_owned(),
-            Ok(Err(no)) => format!("{no:?}"),
-        };
-        match moved {
-            Ok(Ok(price)) => {
-                self.facts.moved += 1;
-                self.provider.settle(id, price);
-                self.owed.insert(id, price);
-            }
-            Ok(Err(_)) => self.facts.not_moved += 1,
-            Err(_) => self.facts.deaths += 1,
-        }
-        self.invariants
-            .event(format!("{:.3} s guest {id} moves: {what}", now.as_millis() as f64 / 1e3));
-        let both = Span::new(old.lo.min(nights.lo), old.hi.max(nights.hi));
-        self.audit(Wish { nights: both, ..stay.wish })?;
-        self.money(id);
-        Ok(())
-    }
-
-    fn channel(&mut self, nth: u64) -> Result<(), Failure> {
-        let wish = self.any_wish();
-        // The channel knows the house's limit; what it does not know is what was sold just now.
-        if !self.desk.look(wish)?.nights.iter().all(|night| night.sold + night.other < 8) {
-            return Ok(());
-        }
-        let sold = self.desk.channel(1_000_000_000 + nth as i64, wish)?;
-        let count = if sold { &mut self.facts.channel.0 } else { &mut self.facts.channel.1 };
-        *count += 1;
-        self.invariants.event(format!(
-            "a channel sells room {} night {}: {}",
-            wish.room,
-            wish.nights.lo - FIRST,
-            if sold { "sold" } else { "refused" }
-        ));
-        self.audit(wish)
-    }
-
-    fn save(&mut self, form: usize) -> Result<(), Failure> {
-        let (wish, Some(seen)) = self.forms[form] else { return Ok(()) };
-        let before = self.desk.look(wish)?.nights.first().copied();
-        let limit = seen.limit + if seen.limit > 6 { -1 } else { 1 };
-        let saved = self.desk.save_limit(wish.room, seen, limit)?;
-        let count = if saved.is_ok() { &mut self.facts.forms.0 } else { &mut self.facts.forms.1 };
-        *count += 1;
-        self.invariants.event(format!(
-            "form {form} of room {} night {}: {} rooms instead of {}: {}",
-            wish.room,
-            wish.nights.lo - FIRST,
-            limit,
-            seen.limit,
-            match saved {
-                Ok(()) => "saved",
-                Err(No::Full) => "refused, more are sold",
-                Err(No::Changed | No::Stale) => "refused, it has changed",
-            }
-        ));
-        let now = before.map_or(seen.limit, |night| night.limit);
-        let unseen = saved.is_ok() && now != seen.limit;
-        self.invariants.check(self.names[7], !unseen, || {
-            format!("the form showed {}, {now} had been saved since", seen.limit)
-        });
-        self.audit(wish)
-    }
-
-    fn fault(&mut self, now: Time) {
-        let Some((_, trouble)) = self.size.fault else { return };
-        let open: Vec<u64> = self.driver.iter().flat_map(Driver::open).collect();
-        self.facts.hit = open.len() as u64;
-        match trouble {
-            Trouble::Outage(span) => {
-                self.provider.outage = Some((now, now + span));
-                self.hit = (open, now + span);
-            }
-            Trouble::Death(down) => {
-                self.hit = (open, now);
-                self.die(down);
-            }
-            Trouble::LeasesLost => {
-                self.facts.hit = self.service.live(now);
-                self.service.forget();
-                self.facts.recovered = Some(Duration::ZERO);
-            }
-            Trouble::Sleeper => self.sleep_next = true,
-        }
-    }
-
-    fn audit(&mut self, wish: Wish) -> Result<(), Failure> {
-        for (night, stays) in self.desk.audit(wish.room, wish.nights)? {
-            let Night { night, sold, limit, other, .. } = night;
-            let (room, day) = (wish.room, night - FIRST);
-            self.invariants.check(self.names[0], stays <= limit && sold <= limit, || {
-                format!("room {room} night {day}: {stays} rooms of {limit} are taken")
-            });
-            self.invariants.check(self.names[1], stays == sold, || {
-                format!("room {room} night {day}: {sold} counted, the stays have {stays}")
-            });
-            self.invariants.check(self.names[2], sold + other <= 9, || {
-                format!("house {} night {day}: {} of 9 sold", room / 2, sold + other)
-            });
-        }
-        Ok(())
-    }
-
-    /// Everybody's money, every night, when nothing is to come.
-    fn close(&mut self) -> Result<(), Failure> {
-        self.provider.arrive(Time::MAX);
-        for id in 1..=self.bookings.len() as u64 {
-            self.money(id);
-            self.facts.earned += self.provider.net(id);
-        }
-        for room in 0..2 * self.size.hotels as i64 {
-            let nights = Span::new(FIRST, FIRST + self.size.nights);
-            self.audit(Wish { room, nights, rooms: 1 })?;
-        }
-        self.facts.late = self.provider.late;
-        self.facts.unanswered = self.provider.unanswered;
-        debug_assert_eq!(self.invariants.records().len(), 8, "seed {}", self.seed);
-        Ok(())
-    }
-}
-
-/// One command of the saga, obeyed: the hold and the confirmation by the desk, the charge by the
-/// provider. Each may be repeated.
-fn obey(
-    desk: &Desk,
-    provider: &mut Provider,
-    id: u64,
-    command: Command<&'static str>,
-    price: i64,
-    now: Time,
-    kept: &mut bool,
-) -> rusqlite::Result<Outcome> {
-    let key = id as i64;
-    let booked = || Ok::<_, rusqlite::Error>(desk.stay(key)?.is_some_and(|s| s.status == "booked"));
-    let done = |yes: bool| if yes { Outcome::Done } else { Outcome::Failed };
-    Ok(match command {
-        Command::Do("hold") | Command::Query("hold") => done(desk.lives(key, now)?),
-        Command::Do("charge") => provider.charge(id, price, now),
-        Command::Query("charge") => provider.query(id, now),
-        Command::Undo("charge") => provider.undo(id, now),
-        Command::Do("confirm") => {
-            let held = desk.stay(key)?.is_some_and(|stay| stay.status == "held");
-            let confirmed = desk.confirm(key, now)?;
-            *kept = held || !confirmed;
-            done(confirmed)
-        }
-        Command::Query("confirm") => done(booked()?),
-        Command::Undo(_) => {
-            desk.release(key, "released")?;
-            Outcome::Done
-        }
-        _ => Outcome::Failed,
-    })
 }

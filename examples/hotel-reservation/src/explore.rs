@@ -421,7 +421,15 @@ impl<'a> Play<'a> {
                 "UPDATE {} SET fence = $1 WHERE fence < $1 AND room = $2 AND night >= $3 AND night < $4",
                 self.table
             );
+            // Serializable too where the rest is: PostgreSQL sees conflicts among serializable
+            // transactions only, and a claim outside of them would hide the write that follows it.
+            if self.layers.serializable {
+                self.engine.begin(who, true)?;
+            }
             self.engine.write(who, &claim, &[fence, room, nights.lo, nights.hi])?;
+            if self.layers.serializable {
+                self.engine.commit(who)?;
+            }
         }
         if self.layers.serializable || self.engine.reads_in_transaction() {
             self.engine.begin(who, self.layers.serializable)?;

@@ -11,12 +11,13 @@ use kit::{Block, Capacity, Estimate, Flow, Latencies, Table, Value, human};
 pub const DIAGRAM: &str = r"
   guests ──{ searches }──▶ search ──{  offers  }──▶ guests
      │
-  {   held   }   1 lease on the nights ── busy {   busy   } times
-     │           2 CHECK and UNIQUE    ── channel refused {  blind   } times
-     ▼           3 one transaction        4 version ── {  again   } looks repeated
-  desk: nights + stays, one SQLite ──{   told   }──▶ front desk, {  stale   } stale
+  {   held   }   1 lease on the nights    busy {   busy   } times
+     │           2 CHECK and UNIQUE       a channel refused {  blind   } times
+     │           3 one transaction
+     ▼           4 version                looks again {  again   } times
+  desk: nights + stays ──{   told   }──▶ front desk, {  stale   } too late
      │
-  {  sagas   }──▶ hold, charge, confirm ──▶ payment provider, {  silent  } silent
+  {  sagas   }──▶ hold, charge, confirm ──▶ provider, {  silent  } silent
      ├──▶ {  booked  } booked ──▶ {  changed } cancelled or moved
      └──▶ {  undone  } undone, their nights free
 ";

@@ -27,6 +27,8 @@ pub mod raft;
 pub mod report;
 pub mod retry;
 pub mod run;
+#[cfg(feature = "saga")]
+pub mod saga;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod snapshot;

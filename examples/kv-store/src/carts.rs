@@ -102,7 +102,8 @@ pub fn run(
             Happening::Alarm(what) if troubles.hits(what, &mut cluster) => continue,
             Happening::Alarm(client) => {
                 let client = client as usize;
-                let up: Vec<usize> = (0..config.nodes).filter(|&node| cluster.is_up(node)).collect();
+                let up: Vec<usize> =
+                    (0..config.nodes).filter(|&node| cluster.is_up(node)).collect();
                 let Some(&node) = random.pick(&up) else { continue };
                 let key = random.below(size.keys as u64) as usize;
                 reading.insert(client, key);
@@ -128,7 +129,8 @@ pub fn run(
                 writing.insert(call.client, (next, values.iter().map(|v| number(v)).collect()));
                 let (context, value) = (context.clone(), u64::to_le_bytes(next).to_vec());
                 // The client may have been moved to another node meanwhile.
-                let up: Vec<usize> = (0..config.nodes).filter(|&node| cluster.is_up(node)).collect();
+                let up: Vec<usize> =
+                    (0..config.nodes).filter(|&node| cluster.is_up(node)).collect();
                 let node = random.pick(&up).copied().unwrap_or(call.node);
                 cluster.call(call.client, node, &call.key, Op::Put { context, value });
             }
@@ -137,7 +139,15 @@ pub fn run(
                 if let Some((id, read)) = writing.remove(&call.client) {
                     let (invoked, ended) = (call.invoked, cluster.now());
                     let (acknowledged, could) = (answered.is_some(), call.could);
-                    outcome.writes.push(Write { id, key, read, invoked, ended, acknowledged, could });
+                    outcome.writes.push(Write {
+                        id,
+                        key,
+                        read,
+                        invoked,
+                        ended,
+                        acknowledged,
+                        could,
+                    });
                 }
                 cluster.alarm(again, call.client as u64);
             }
@@ -187,7 +197,8 @@ impl Outcome {
     /// Acknowledged writes that are neither there nor replaced by one that had read them.
     #[must_use]
     pub fn lost(&self) -> Vec<&Write> {
-        let by_id: BTreeMap<u64, &Write> = self.writes.iter().map(|write| (write.id, write)).collect();
+        let by_id: BTreeMap<u64, &Write> =
+            self.writes.iter().map(|write| (write.id, write)).collect();
         let mut kept: BTreeSet<u64> = BTreeSet::new();
         let mut todo: Vec<u64> = self.last.values().flatten().copied().collect();
         while let Some(id) = todo.pop() {
@@ -215,34 +226,37 @@ impl Write {
         let end = if self.acknowledged { "done" } else { "no answer" };
         format!(
             "{} ms, cart {}: write {} over {:?} -> {end} at {} ms",
-            ms(self.invoked), self.key, self.id, self.read, ms(self.ended)
+            ms(self.invoked),
+            self.key,
+            self.id,
+            self.read,
+            ms(self.ended)
         )
     }
 }
 
-/// Troubles of nine nodes in three zones: four nodes cut off, a zone that stops, a disk lost, a slow
-/// node, a reboot.
+/// Troubles of nine nodes in three zones: a zone that stops, a disk lost, a slow node, a reboot, and
+/// three nodes cut off, twice.
 #[must_use]
 pub fn attack(seed: Seed, nodes: usize, zones: usize) -> Troubles {
     let mut random = seed.stream("attack");
     let mut list = Vec::new();
     let mut all: Vec<usize> = (0..nodes).collect();
-    for start in [400_u64, 2_200] {
-        random.shuffle(&mut all);
-        list.push((start, Trouble::Cut(all[..4].to_vec())));
-        list.push((start + 1_400, Trouble::Heal));
-    }
-    let wiped = random.below(nodes as u64) as usize;
-    list.push((3_800, Trouble::Wipe(wiped)));
     let zone = random.below(zones as u64) as usize;
     for node in (0..nodes).filter(|node| node % zones == zone) {
-        list.push((4_600, Trouble::Crash(node)));
-        list.push((5_400, Trouble::Restart(node)));
+        list.push((400, Trouble::Crash(node)));
+        list.push((1_200, Trouble::Restart(node)));
     }
+    list.push((1_600, Trouble::Wipe(random.below(nodes as u64) as usize)));
     let slow = random.below(nodes as u64) as usize;
-    list.push((5_500, Trouble::Slow(slow, Duration::from_millis(80))));
-    list.push((5_900, Trouble::Slow(slow, Duration::ZERO)));
-    list.push((5_950, Trouble::Reboot(random.below(nodes as u64) as usize)));
+    list.push((2_300, Trouble::Slow(slow, Duration::from_millis(80))));
+    list.push((2_700, Trouble::Slow(slow, Duration::ZERO)));
+    list.push((2_900, Trouble::Reboot(random.below(nodes as u64) as usize)));
+    for start in [3_200_u64, 4_900] {
+        random.shuffle(&mut all);
+        list.push((start, Trouble::Cut(all[..3].to_vec())));
+        list.push((start + 1_400, Trouble::Heal));
+    }
     list.sort_by_key(|(at, _)| *at);
     Troubles::new(list.into_iter().map(|(at, trouble)| (Time::from_millis(at), trouble)).collect())
 }

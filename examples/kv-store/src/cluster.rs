@@ -84,12 +84,11 @@ pub struct Cluster {
     up: Vec<bool>,
     /// How often each was started: timers of an earlier life are void.
     lives: Vec<u64>,
-    /// When each of them is awake: what comes earlier waits (a slow node).
+    /// How long each takes over a message.
     delay: Vec<Duration>,
     events: Events<Event>,
     calls: BTreeMap<usize, Call>,
     next_call: usize,
-    /// When nodes, links or up-ness last changed.
     handled: u64,
     kept: Option<Vec<Sent>>,
 }
@@ -207,7 +206,7 @@ impl Cluster {
     pub fn call(&mut self, client: usize, node: usize, key: &[u8], op: Op) -> CallId {
         let id = CallId(self.next_call);
         self.next_call += 1;
-        let could = self.could(node, key, &op);
+        let could = self.could(node, &op);
         let (key, invoked) = (key.to_vec(), self.now());
         let call = Call { id, client, node, key, op, invoked, returned: None, could };
         self.calls.insert(id.0, call);
@@ -216,23 +215,16 @@ impl Cluster {
         id
     }
 
-    /// Whether `node` reaches as many nodes as the quorum needs, both ways, itself included: in a
-    /// sloppy quorum any, otherwise holders of the key.
-    fn could(&self, node: usize, key: &[u8], op: &Op) -> bool {
+    /// Whether `node` reaches as many nodes as the quorum needs, both ways, itself included: any
+    /// nodes, whoever holds the key.
+    fn could(&self, node: usize, op: &Op) -> bool {
         let quorum = self.config.quorum;
         let needed = if *op == Op::Get { quorum.r() } else { quorum.w() } as usize;
         let serves = |&other: &usize| {
             let reached = self.network.reaches(node, other) && self.network.reaches(other, node);
-            let fast = self.delay[other].is_zero();
-            self.up[other] && reached && fast && !self.nodes[other].is_rebuilding()
+            self.up[other] && reached && self.delay[other].is_zero()
         };
-        let at = &self.nodes[node];
-        let there = if self.config.sloppy {
-            at.placement().nodes().filter(serves).count()
-        } else {
-            at.placement().holders(key).iter().filter(|other| serves(other)).count()
-        };
-        self.up[node] && there >= needed
+        self.up[node] && self.nodes[node].placement().nodes().filter(serves).count() >= needed
     }
 
     /// An alarm for whoever drives the cluster.
@@ -280,7 +272,7 @@ impl Cluster {
     }
 
     fn ended(&self, mut call: Call, returned: Option<(Time, Answer)>) -> Happening {
-        call.could &= self.could(call.node, &call.key, &call.op);
+        call.could &= self.could(call.node, &call.op);
         call.returned = returned;
         Happening::Ended(call)
     }
@@ -347,7 +339,8 @@ impl Cluster {
 
     /// The nodes of `group` are cut off from all others.
     pub fn partition(&mut self, group: &[usize]) {
-        let others: Vec<usize> = (0..self.nodes.len()).filter(|node| !group.contains(node)).collect();
+        let others: Vec<usize> =
+            (0..self.nodes.len()).filter(|node| !group.contains(node)).collect();
         self.network.partition(&[group, &others]);
     }
 

@@ -202,9 +202,17 @@ mod tests {
         let second = engine.digests(|_| true);
         assert_eq!((first.len(), second.len()), (2, 2));
         assert_ne!(first, second);
-        assert!(first.iter().filter(|old| !second.contains(old)).all(|&old| engine.behind(old).is_none()));
+        assert!(
+            first
+                .iter()
+                .filter(|old| !second.contains(old))
+                .all(|&old| engine.behind(old).is_none())
+        );
         let found: Vec<_> = second.iter().filter_map(|&digest| engine.behind(digest)).collect();
-        assert!(found.contains(&(b"a".to_vec(), row("3"))) && found.contains(&(b"b".to_vec(), row("2"))));
+        assert!(
+            found.contains(&(b"a".to_vec(), row("3")))
+                && found.contains(&(b"b".to_vec(), row("2")))
+        );
         engine.remove(b"a");
         assert_eq!((engine.get(b"a"), engine.len()), (None, 1));
         assert_eq!(engine.digests(|_| true).len(), 1);

@@ -71,6 +71,8 @@ pub struct Config {
     pub points: u32,
     /// Whether a Bloom filter stands in front of the table.
     pub filtered: bool,
+    /// Ticks of 100 ms between two comparisons of a node with a peer.
+    pub compare: u64,
     /// See [`Rules`].
     pub rules: Rules,
 }
@@ -81,8 +83,9 @@ impl Config {
     pub fn usual() -> Self {
         let quorum = Quorum::new(3, 2, 2).expect("a quorum");
         let (nodes, spare, zones) = (9, 0, 3);
-        let (sloppy, points, filtered) = (true, 32, true);
-        Self { nodes, spare, zones, quorum, sloppy, points, filtered, rules: Rules::ALL }
+        let (sloppy, points, filtered, compare) = (true, 32, true, 10);
+        let rules = Rules::ALL;
+        Self { nodes, spare, zones, quorum, sloppy, points, filtered, compare, rules }
     }
 
     /// The same with strict quorums of these numbers.
@@ -305,18 +308,22 @@ impl Node {
         let request = self.number();
         let forward = Message::Forward { request, call, key: key.clone(), op: op.clone() };
         io.out.push((first, forward));
-        self.start(io, request, Pending {
-            call,
-            key,
-            op,
-            kind: Kind::Forward,
-            asked: vec![(first, None)],
-            spare,
-            told: Vec::new(),
-            row: Row::new(),
-            stored: BTreeSet::new(),
-            answered: false,
-        });
+        self.start(
+            io,
+            request,
+            Pending {
+                call,
+                key,
+                op,
+                kind: Kind::Forward,
+                asked: vec![(first, None)],
+                spare,
+                told: Vec::new(),
+                row: Row::new(),
+                stored: BTreeSet::new(),
+                answered: false,
+            },
+        );
     }
 
     fn number(&mut self) -> u64 {
@@ -366,18 +373,22 @@ impl Node {
         }
         let own = asked.iter().any(|&(node, _)| node == self.me);
         let own = own.then(|| self.look(&key)).flatten();
-        self.start(io, request, Pending {
-            call,
-            key,
-            op: Op::Get,
-            kind: Kind::Read,
-            asked,
-            spare,
-            told: Vec::new(),
-            row: Row::new(),
-            stored: BTreeSet::new(),
-            answered: false,
-        });
+        self.start(
+            io,
+            request,
+            Pending {
+                call,
+                key,
+                op: Op::Get,
+                kind: Kind::Read,
+                asked,
+                spare,
+                told: Vec::new(),
+                row: Row::new(),
+                stored: BTreeSet::new(),
+                answered: false,
+            },
+        );
         if let Some(row) = own {
             self.told(io, request, self.me, row);
         }
@@ -439,18 +450,22 @@ impl Node {
         for &(node, stands_for) in asked.iter().filter(|(node, _)| *node != self.me) {
             io.out.push((node, Message::Put(request, key.clone(), row.clone(), stands_for)));
         }
-        self.start(io, request, Pending {
-            call,
-            key,
-            op,
-            kind: Kind::Write,
-            asked,
-            spare,
-            told: Vec::new(),
-            row,
-            stored: BTreeSet::new(),
-            answered: false,
-        });
+        self.start(
+            io,
+            request,
+            Pending {
+                call,
+                key,
+                op,
+                kind: Kind::Write,
+                asked,
+                spare,
+                told: Vec::new(),
+                row,
+                stored: BTreeSet::new(),
+                answered: false,
+            },
+        );
         if owner || self.config.sloppy {
             self.stored(io, request, self.me);
         }
@@ -535,6 +550,14 @@ impl Node {
             }
         }
         let (key, row) = (pending.key.clone(), pending.row.clone());
+        // A stand-in keeps what it is given for its holder.
+        let lack: Vec<(usize, Option<usize>)> = lack
+            .into_iter()
+            .map(|node| {
+                let asked = pending.asked.iter().find(|(asked, _)| *asked == node);
+                (node, asked.and_then(|(_, holder)| *holder))
+            })
+            .collect();
         if before {
             if lack.is_empty() {
                 pending.answered = true;
@@ -544,12 +567,15 @@ impl Node {
             }
         }
         self.counts.repaired += lack.len() as u64;
-        for node in lack {
+        for (node, stands_for) in lack {
             if node == self.me {
                 self.merge(&key, &row);
+                if let Some(holder) = stands_for {
+                    self.keep_for(holder, &key, io.now);
+                }
                 self.stored(io, request, node);
             } else {
-                io.out.push((node, Message::Put(request, key.clone(), row.clone(), None)));
+                io.out.push((node, Message::Put(request, key.clone(), row.clone(), stands_for)));
             }
         }
         self.repaired(io, request, w);

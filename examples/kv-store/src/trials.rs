@@ -1,9 +1,9 @@
 //! What is promised, under attack: strict quorums with registers, a sloppy one with carts.
 
+use crate::carts;
 use crate::node::{Config, Rules};
 use crate::registers::{self, Seen};
 use crate::trouble::Troubles;
-use crate::carts;
 use archstone_crdt::quorum::Quorum;
 use kit::invariant::{HISTORY, Invariant, Record, merge};
 use kit::{Invariants, Safeguards, Seed, Time};
@@ -38,8 +38,8 @@ pub const QUICK: Sizes = Sizes {
     registers: registers::Size {
         keys: 8,
         readers: 3,
-        lasts: Duration::from_millis(5_200),
-        thinks: Duration::from_millis(40),
+        lasts: Duration::from_millis(5_400),
+        thinks: Duration::from_millis(16),
     },
     carts: carts::Size {
         clients: 12,
@@ -94,7 +94,7 @@ pub fn run_sized(seed: u64, on: &Safeguards, sizes: Sizes) -> (Vec<Record>, Part
     let strict = Config { nodes: 6, ..usual }.strict(quorum.expect("a quorum"));
     let own = root.child("strict");
     let troubles = registers::attack(own, strict.nodes);
-    let outcome = registers::run(strict, sizes.registers, troubles, 0.005, own).expect("a ring");
+    let outcome = registers::run(strict, sizes.registers, troubles, 0.04, own).expect("a ring");
     let mut invariants = Invariants::new(seed);
     judge_registers(&outcome, sizes.registers.keys, &mut invariants);
     merge(&mut records, invariants.into_records());

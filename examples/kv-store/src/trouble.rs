@@ -37,6 +37,8 @@ impl Trouble {
                 cluster.crash(*node);
                 cluster.restart(*node);
             }
+            // One disk at a time: two copies of three lost are two too many.
+            Self::Wipe(_) if cluster.nodes.iter().any(crate::node::Node::is_rebuilding) => {}
             Self::Wipe(node) => cluster.wipe(*node),
             Self::Slow(node, by) => cluster.slow(*node, *by),
             Self::Join(node) => cluster.join(*node),

@@ -17,10 +17,8 @@ pub const TICK: Duration = Duration::from_millis(100);
 pub const SUSPECT: Duration = Duration::from_millis(1_200);
 /// A row that was handed over and not acknowledged is handed over again.
 const AGAIN: Duration = Duration::from_millis(500);
-/// A comparison that got stuck is forgotten.
-const STUCK: Duration = Duration::from_secs(2);
-/// Ticks between two comparisons.
-const COMPARE: u64 = 10;
+/// A comparison that got stuck, because a message of it was lost, is forgotten.
+const STUCK: Duration = Duration::from_millis(150);
 
 /// One side of a comparison.
 #[derive(Debug)]
@@ -61,7 +59,7 @@ impl Node {
                 let number = self.compare_with(io, peer);
                 self.refills.insert(number);
             }
-        } else if self.ticks.is_multiple_of(COMPARE) {
+        } else if self.ticks.is_multiple_of(self.config.compare.max(1)) {
             let peers: Vec<usize> = self
                 .placement
                 .nodes()
@@ -77,7 +75,8 @@ impl Node {
         let me = ReplicaId(self.me as u64);
         // A heartbeat every 200 ms does not use up 64 bits.
         let _ = self.view.increment(me);
-        let mut peers: Vec<usize> = self.placement.nodes().filter(|&node| node != self.me).collect();
+        let mut peers: Vec<usize> =
+            self.placement.nodes().filter(|&node| node != self.me).collect();
         self.random.shuffle(&mut peers);
         let ring: BTreeSet<usize> = self.placement.nodes().collect();
         for peer in peers.into_iter().take(2) {
@@ -126,8 +125,12 @@ impl Node {
     fn hand_over(&mut self, io: &mut Io) {
         let now = io.now;
         let late = |since: &Time| now.since(*since) >= AGAIN;
-        let again: Vec<(usize, Vec<u8>)> =
-            self.in_flight.iter().filter(|(_, at)| late(at)).map(|(what, _)| what.clone()).collect();
+        let again: Vec<(usize, Vec<u8>)> = self
+            .in_flight
+            .iter()
+            .filter(|(_, at)| late(at))
+            .map(|(what, _)| what.clone())
+            .collect();
         for (holder, key) in again {
             self.in_flight.remove(&(holder, key.clone()));
             self.hints.hold(ReplicaId(holder as u64), key, now);

@@ -3,8 +3,8 @@
 //! by one whose writer had read it.
 
 use crate::cluster::{Cluster, Happening};
+use crate::config::{Config, Counts};
 use crate::message::{Answer, Op};
-use crate::node::{Config, Counts};
 use crate::registers::number;
 use crate::trouble::{Trouble, Troubles};
 use archstone_crdt::Lattice;

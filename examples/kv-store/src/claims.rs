@@ -156,10 +156,10 @@ fn properties(claims: &mut Claims, facts: &Facts) {
     let calls = load.requests + 2 * load.puts;
     let rate = calls as f64 / load.spent.max(Duration::from_nanos(1)).as_secs_f64();
     claims
-        .judge("26.NFR8", rate > 0.0, rate)
+        .judge("26.NFR8", 100_000.0 / (0.6 * rate) <= 50.0, rate)
         .unit("ops/s")
         .wall()
-        .evidence("nine nodes on one core; block 8 says how many cores");
+        .evidence("nine nodes on one core; met when 50 cores, 60 % busy, do it: block 8");
 }
 
 fn trade_offs(claims: &mut Claims, facts: &Facts) {
@@ -195,7 +195,7 @@ fn trade_offs(claims: &mut Claims, facts: &Facts) {
             "26.T6",
             few < many,
             format!(
-                "1 of 10,000: {}; 1,000: {}, over the 78.1 KiB of all digests or near",
+                "1 of 10,000 rows differs: {}; 1,000: {}",
                 human::bytes(few),
                 human::bytes(many)
             ),

@@ -4,8 +4,9 @@
 //! happens next ([`Cluster::next`]): a call that is answered, a client that gave up, an alarm. Faults
 //! are verbs. The served store is the same cluster: each command drives it until it is answered.
 
+use crate::config::{Config, Counts};
 use crate::message::{Answer, Message, Op, Timer};
-use crate::node::{Config, Counts, Io, Node};
+use crate::node::{Io, Node};
 use crate::upkeep::TICK;
 use kit::check::CallId;
 use kit::sim::{Events, Link, Network};
@@ -43,7 +44,7 @@ pub struct Call {
 #[derive(Debug)]
 pub enum Happening {
     /// A call ended: with an answer, or because the client gave up.
-    Ended(Call),
+    Ended(Box<Call>),
     /// An alarm.
     Alarm(u64),
 }
@@ -274,7 +275,7 @@ impl Cluster {
     fn ended(&self, mut call: Call, returned: Option<(Time, Answer)>) -> Happening {
         call.could &= self.could(call.node, &call.op);
         call.returned = returned;
-        Happening::Ended(call)
+        Happening::Ended(Box::new(call))
     }
 
     /// Lets a node act, and carries out what it wants.

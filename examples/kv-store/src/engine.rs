@@ -1,9 +1,8 @@
 //! What one node keeps: rows in redb, a real embedded engine (a copy-on-write B-tree, here over
 //! memory), and a Bloom filter in front of its reads.
 //!
-//! Two tables change in one transaction: the rows, and the digests by which two nodes compare what
-//! they hold without sending it. The filter is memory: a restart loses it, and it must be built
-//! again from the table before the first read, or every row of the disk is "not there".
+//! The filter is memory: a restart loses it, and it must be built again from the table before the
+//! first read, or every row of the disk is "not there".
 
 use archstone_crdt::clock::Siblings;
 use archstone_crdt::codec::Wire;
@@ -17,8 +16,6 @@ use redb::{ReadTransaction, TableDefinition};
 pub type Row = Siblings<Vec<u8>>;
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
-/// The digest of a key with its row, to the key.
-const DIGESTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("digests");
 
 /// A memory backend has nothing that fails.
 const NEVER: &str = "the engine's memory does not fail";
@@ -67,7 +64,6 @@ impl Engine {
         let db = builder.create_with_backend(InMemoryBackend::new()).expect(NEVER);
         let write = db.begin_write().expect(NEVER);
         write.open_table(ROWS).expect(NEVER);
-        write.open_table(DIGESTS).expect(NEVER);
         write.commit().expect(NEVER);
         let mut engine = Self { db, filter: None, stats: Stats::default() };
         if filtered {
@@ -105,7 +101,7 @@ impl Engine {
         found.map(|bytes| Row::decode(bytes.value()).expect("rows are written by put"))
     }
 
-    /// Writes a row, and its digest in the place of the old one, in one transaction.
+    /// Writes a row, in one transaction.
     pub fn put(&mut self, key: &[u8], row: &Row) {
         self.change(key, Some(&row.encode()));
         if let Some(filter) = &mut self.filter {
@@ -124,17 +120,10 @@ impl Engine {
         write.set_durability(Durability::Immediate).expect(NEVER);
         {
             let mut rows = write.open_table(ROWS).expect(NEVER);
-            let mut digests = write.open_table(DIGESTS).expect(NEVER);
-            let old = match encoded {
+            match encoded {
                 Some(encoded) => rows.insert(key, encoded).expect(NEVER),
                 None => rows.remove(key).expect(NEVER),
             };
-            if let Some(old) = old {
-                digests.remove(digest(key, old.value())).expect(NEVER);
-            }
-            if let Some(encoded) = encoded {
-                digests.insert(digest(key, encoded), key).expect(NEVER);
-            }
         }
         write.commit().expect(NEVER);
     }
@@ -148,23 +137,31 @@ impl Engine {
         }
     }
 
-    /// The digests of the keys that `wanted` wants, sorted.
+    /// The digests of the keys that `wanted` wants: by them two nodes compare what they hold
+    /// without sending it. O(rows).
     #[must_use]
     pub fn digests(&self, mut wanted: impl FnMut(&[u8]) -> bool) -> Vec<u64> {
-        let table = self.read().open_table(DIGESTS).expect(NEVER);
-        let entries = table.iter().expect(NEVER).map(|entry| entry.expect(NEVER));
-        entries.filter(|(_, key)| wanted(key.value())).map(|(digest, _)| digest.value()).collect()
+        let mut digests = Vec::new();
+        self.each(|key, row| {
+            if wanted(key) {
+                digests.push(digest(key, row));
+            }
+        });
+        digests
     }
 
-    /// The key and row behind a digest, if it is still so.
+    /// The keys and rows behind digests, those that are still so. O(rows).
     #[must_use]
-    pub fn behind(&self, digest: u64) -> Option<(Vec<u8>, Row)> {
-        let read = self.read();
-        let digests = read.open_table(DIGESTS).expect(NEVER);
-        let key = digests.get(digest).expect(NEVER)?.value().to_vec();
-        let rows = read.open_table(ROWS).expect(NEVER);
-        let row = rows.get(&key[..]).expect(NEVER)?;
-        Some((key, Row::decode(row.value()).expect("rows are written by put")))
+    pub fn behind(&self, digests: &[u64]) -> Vec<(Vec<u8>, Row)> {
+        let mut found = Vec::new();
+        if !digests.is_empty() {
+            self.each(|key, row| {
+                if digests.contains(&digest(key, row)) {
+                    found.push((key.to_vec(), Row::decode(row).expect("rows are written by put")));
+                }
+            });
+        }
+        found
     }
 
     /// Rows of the table.
@@ -202,17 +199,10 @@ mod tests {
         let second = engine.digests(|_| true);
         assert_eq!((first.len(), second.len()), (2, 2));
         assert_ne!(first, second);
-        assert!(
-            first
-                .iter()
-                .filter(|old| !second.contains(old))
-                .all(|&old| engine.behind(old).is_none())
-        );
-        let found: Vec<_> = second.iter().filter_map(|&digest| engine.behind(digest)).collect();
-        assert!(
-            found.contains(&(b"a".to_vec(), row("3")))
-                && found.contains(&(b"b".to_vec(), row("2")))
-        );
+        let mut both = second.clone();
+        both.extend(&first);
+        let found = engine.behind(&both);
+        assert_eq!(found, [(b"a".to_vec(), row("3")), (b"b".to_vec(), row("2"))]);
         engine.remove(b"a");
         assert_eq!((engine.get(b"a"), engine.len()), (None, 1));
         assert_eq!(engine.digests(|_| true).len(), 1);

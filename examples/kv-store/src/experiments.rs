@@ -1,8 +1,8 @@
 //! Block 7: the trade-offs as experiments.
 
 use crate::carts;
+use crate::config::{Config, Rules, zone};
 use crate::load::Trace;
-use crate::node::{Config, Rules, zone};
 use crate::placement::Placement;
 use crate::scenario::Facts;
 use crate::trials::QUICK;

@@ -2,8 +2,8 @@
 //! all the while; a fault is over when no probe fails or is slow any more and the replicas agree.
 
 use crate::cluster::{Cluster, Happening};
+use crate::config::{Config, Counts};
 use crate::message::{Answer, Op};
-use crate::node::{Config, Counts};
 use crate::trouble::{Trouble, Troubles};
 use archstone_crdt::clock::VersionVector;
 use kit::latency::Percentiles;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`scenario`] | the run, top to bottom |
 //! | [`node`], [`upkeep`] | one node: what it is asked, and what it does unasked |
-//! | [`engine`], [`placement`], [`message`] | its table, its ring, its words |
+//! | [`engine`], [`placement`], [`message`], [`config`] | its table, its ring, its words, its rules |
 //! | [`cluster`], [`trouble`] | nodes, network and clients in virtual time; faults |
 //! | [`registers`], [`carts`], [`trials`] | clients whose calls can be judged; what is promised |
 //! | [`stale`], [`faults`], [`experiments`] | R and W measured; recovery; trade-offs |
@@ -15,6 +15,7 @@
 pub mod carts;
 pub mod claims;
 pub mod cluster;
+pub mod config;
 pub mod design;
 pub mod engine;
 pub mod experiments;

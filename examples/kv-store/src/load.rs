@@ -1,7 +1,7 @@
 //! The load: a real day of requests (NASA, 1 August 1995) as a store behind a web server sees it.
 //! Each request gets its page by address; one that is not there is put, as large as the answer was.
 
-use crate::node::{Config, Counts};
+use crate::config::{Config, Counts};
 use crate::store::{MAX_PAIR, Store};
 use flate2::read::MultiGzDecoder;
 use kit::{Failure, Latencies, Run, Seed};

@@ -2,8 +2,8 @@
 
 use clap::Parser;
 use kit::Failure;
+use kv_store::config::Config;
 use kv_store::design::DESIGN;
-use kv_store::node::Config;
 use kv_store::scenario;
 use kv_store::serve::Server;
 use kv_store::store::Store;

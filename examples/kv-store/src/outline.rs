@@ -59,7 +59,7 @@ pub fn answer(facts: &Facts) -> Block {
     };
     let (with, without) = (half("R=2 W=2"), half("R=2 W=2, no read repair"));
     block.text(format!(
-        "Under faults R = W = 2 is linearizable in {} of {} registers, {} of {} without read repair.",
+        "Linearizable under faults, R = W = 2: {} of {}; without read repair {} of {}.",
         with.0, with.1, without.0, without.1
     ));
     block
@@ -116,7 +116,7 @@ pub fn estimates() -> Vec<Estimate> {
 /// Block 2: what flowed in the recorded load and under attack.
 pub fn flow(flow: &mut Flow, facts: &Facts) {
     let (load, carts) = (&facts.load, &facts.parts.carts);
-    let both = |of: fn(&crate::node::Counts) -> u64| of(&load.counts) + of(&carts.counts);
+    let both = |of: fn(&crate::config::Counts) -> u64| of(&load.counts) + of(&carts.counts);
     flow.edge("calls", "clients", "nodes", both(|c| c.coordinated), "calls");
     flow.edge("forwarded", "nodes", "holders", both(|c| c.forwarded), "writes");
     flow.edge("spared", "filter", "answer", load.spared, "reads");
@@ -193,9 +193,9 @@ pub fn latency(latency: &mut Latencies, facts: &Facts) {
 
 /// Rates and the capacity plan.
 pub fn wall(wall: &mut Wall, facts: &Facts) {
-    wall.events = facts.events;
-    wall.busy = facts.busy;
     let load = &facts.load;
+    wall.events = load.events;
+    wall.busy = load.spent;
     let rate = |n: u64| n as f64 / load.spent.as_secs_f64().max(1e-9);
     let plan = |component: &str, per_core: f64, needed: f64, unit: &str, engine: &str| Capacity {
         component: component.to_owned(),
@@ -221,7 +221,6 @@ pub fn wall(wall: &mut Wall, facts: &Facts) {
             "LSM: RocksDB, fjall; here redb in memory",
         ),
     ];
-    wall.notes.push(("events simulated".into(), facts.events.into()));
     if let Some(race) = &facts.redis {
         wall.notes.push(("ours over TCP".into(), race.ours.into()));
         wall.notes.push(("Redis over TCP".into(), race.redis.into()));

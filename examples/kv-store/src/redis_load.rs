@@ -1,8 +1,8 @@
 //! The recorded calls over RESP, on our own server and on a real Redis: equal answers, two rates.
 
+use crate::config::Config;
 use crate::experiments::Race;
 use crate::load::{Trace, page};
-use crate::node::Config;
 use crate::serve::Server;
 use crate::store::{MAX_PAIR, Store};
 use kit::{Failure, Seed};

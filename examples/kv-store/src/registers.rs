@@ -3,8 +3,8 @@
 //! all that was seen?
 
 use crate::cluster::{Call, Cluster, Happening};
+use crate::config::Config;
 use crate::message::{Answer, Op};
-use crate::node::Config;
 use crate::trouble::{Trouble, Troubles};
 use kit::check::models::{Register, RegisterOp};
 use kit::check::{History, linearizable};
@@ -264,7 +264,7 @@ impl Outcome {
             }
             match linearizable(&Register::default(), &history, 400_000) {
                 kit::check::Verdict::Linearizable { .. } => {
-                    (explained, decided) = (explained + 1, decided + 1)
+                    (explained, decided) = (explained + 1, decided + 1);
                 }
                 kit::check::Verdict::Violation { stuck, .. } => {
                     decided += 1;

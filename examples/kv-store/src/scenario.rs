@@ -8,7 +8,6 @@ use crate::stale::{self, Curve, Measured, Setting};
 use crate::trials::{self, Parts, QUICK, Sizes};
 use crate::{claims, faults, outline};
 use kit::{Failure, Fault, Report, Run, Seed};
-use std::time::{Duration, Instant};
 
 /// What was found, for the report and the claims.
 #[derive(Debug)]
@@ -37,10 +36,6 @@ pub struct Facts {
     pub own: Option<Script>,
     /// Our own server and a real Redis, if there is one.
     pub redis: Option<experiments::Race>,
-    /// Simulated events of all parts, and the time they took.
-    pub events: u64,
-    /// See `events`.
-    pub busy: Duration,
 }
 
 /// Runs the design and fills the report.
@@ -52,7 +47,6 @@ pub fn run(run: &Run) -> Result<Report, Failure> {
     let intact = run.safeguards.off().is_empty();
     let own = run.data.as_ref().map(|input| Script::play(input, run)).transpose()?;
     let seed = Seed::new(run.seed);
-    let began = Instant::now();
 
     // Every promise under attack, with what is switched off switched off.
     let mut registers = QUICK.registers;
@@ -71,21 +65,16 @@ pub fn run(run: &Run) -> Result<Report, Failure> {
 
     // What R and W are worth: always with all safeguards but those that each row names.
     let scale = |quick, demo, full| if intact { run.scale.pick(quick, demo, full) } else { quick };
-    let pairs = scale(400, 3_000, 40_000);
+    let pairs = scale(200, 1_000, 20_000);
     let stale = stale::table(pairs, seed.child("stale"))?;
     let curves = stale::curves(pairs / 2, seed.child("curves"))?;
     let size = crate::registers::Size { keys: 4, ..QUICK.registers };
-    let settings = stale::settings(seed.child("settings"), scale(1, 3, 40), size)?;
+    let settings = stale::settings(seed.child("settings"), scale(1, 2, 40), size)?;
 
     // A recorded day, five faults, and the trade-offs.
-    let trace = load::trace(scale(1_500, 12_000, 40_000) as usize)?;
+    let trace = load::trace(scale(1_000, 8_000, 40_000) as usize)?;
     let load = load::run(run, &trace)?;
     let faults = faults::run(seed)?;
-    let events = parts.registers.events
-        + parts.carts.events
-        + load.events
-        + stale.iter().map(|row| row.events).sum::<u64>()
-        + settings.iter().map(|row| row.events).sum::<u64>();
     let facts = Facts {
         parts,
         stale,
@@ -99,8 +88,6 @@ pub fn run(run: &Run) -> Result<Report, Failure> {
         own,
         redis: experiments::race(run, &trace)?,
         load,
-        events,
-        busy: began.elapsed(),
     };
     if facts.redis.as_ref().is_some_and(|race| race.differ > 0) {
         return Err("a real Redis answers otherwise than this store".into());

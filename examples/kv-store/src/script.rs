@@ -1,8 +1,8 @@
 //! `--data`: one's own calls and faults, a line each, played on the usual cluster.
 
 use crate::cluster::{Cluster, Happening};
+use crate::config::Config;
 use crate::message::{Answer, Op};
-use crate::node::Config;
 use crate::trials;
 use crate::trouble::{Trouble, Troubles};
 use archstone_crdt::clock::VersionVector;

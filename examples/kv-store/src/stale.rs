@@ -3,8 +3,8 @@
 //! quorums count.
 
 use crate::cluster::{Cluster, Happening};
+use crate::config::{Config, Rules};
 use crate::message::{Answer, Op};
-use crate::node::{Config, Rules};
 use crate::registers;
 use archstone_crdt::clock::VersionVector;
 use archstone_crdt::quorum::Quorum;

@@ -4,8 +4,8 @@
 //! Time is virtual here too: a call of 3 ms takes as long as computing it takes.
 
 use crate::cluster::{Cluster, Happening};
+use crate::config::{Config, zone};
 use crate::message::{Answer, Op};
-use crate::node::{Config, zone};
 use archstone_crdt::clock::VersionVector;
 use kit::{Failure, Latencies, Seed, Time};
 use std::fmt;

@@ -1,7 +1,7 @@
 //! What is promised, under attack: strict quorums with registers, a sloppy one with carts.
 
 use crate::carts;
-use crate::node::{Config, Rules};
+use crate::config::{Config, Rules};
 use crate::registers::{self, Seen};
 use crate::trouble::Troubles;
 use archstone_crdt::quorum::Quorum;

@@ -1,9 +1,10 @@
 //! What a node does without being asked: gossip, handing over what it kept for others, comparing
 //! what it holds with a peer.
 
-use crate::engine::{Row, digest};
+use crate::config::zone;
+use crate::engine::digest;
 use crate::message::Message;
-use crate::node::{Io, Node, zone};
+use crate::node::{Io, Node};
 use archstone_crdt::codec::Wire;
 use archstone_crdt::sync::{Keys, MerkleSync, Reconcile, Step};
 use archstone_crdt::{Lattice, ReplicaId};
@@ -105,20 +106,23 @@ impl Node {
         }
     }
 
+    /// A row of a key that is not ours is kept: for the holder named, or for all of them when its
+    /// sender took us for one (it knows another ring).
+    pub(crate) fn keep_if_foreign(&mut self, key: &[u8], stands_for: Option<usize>, now: Time) {
+        let holders = self.placement.holders(key);
+        if !holders.contains(&self.me) {
+            let all = stands_for.map_or(holders, |holder| vec![holder]);
+            all.into_iter().for_each(|holder| self.keep_for(holder, key, now));
+        }
+    }
+
     /// Rows of keys that are not ours are kept for their holders: after a restart, and when the
     /// ring has changed.
     pub(crate) fn adopt(&mut self, now: Time) {
-        let mut found = Vec::new();
-        self.engine.each(|key, _| {
-            let holders = self.placement.holders(key);
-            if !holders.contains(&self.me) {
-                found.push((key.to_vec(), holders));
-            }
-        });
-        for (key, holders) in found {
-            for holder in holders {
-                self.keep_for(holder, &key, now);
-            }
+        let mut keys = Vec::new();
+        self.engine.each(|key, _| keys.push(key.to_vec()));
+        for key in keys {
+            self.keep_if_foreign(&key, None, now);
         }
     }
 
@@ -217,9 +221,7 @@ impl Node {
         }
         if over && let Some(session) = self.sessions.remove(&number) {
             self.counts.compared += 1;
-            let lack = &session.side.difference().they_lack;
-            let rows: Vec<(Vec<u8>, Row)> =
-                lack.iter().filter_map(|&digest| self.engine.behind(digest)).collect();
+            let rows = self.engine.behind(&session.side.difference().they_lack);
             self.counts.synced += rows.len() as u64;
             io.out.push((from, Message::Rows(number, rows)));
         }
@@ -255,6 +257,7 @@ impl Node {
             }
             Message::Handoff(key, row, digest) => {
                 self.merge(&key, &row);
+                self.keep_if_foreign(&key, None, io.now);
                 io.out.push((from, Message::Taken(key, digest)));
             }
             Message::Taken(key, digest) => self.taken(from, key, digest, io.now),

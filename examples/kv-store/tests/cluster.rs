@@ -4,8 +4,9 @@ use archstone_crdt::clock::VersionVector;
 use archstone_crdt::quorum::Quorum;
 use kit::{Seed, Time};
 use kv_store::cluster::{Call, Cluster, Happening};
+use kv_store::config::Config;
 use kv_store::message::{Answer, Op};
-use kv_store::node::{Config, Node};
+use kv_store::node::Node;
 use std::time::Duration;
 
 fn cluster(config: Config) -> Cluster {
@@ -19,7 +20,7 @@ fn ask(cluster: &mut Cluster, node: usize, key: &str, op: Op) -> Call {
         if let Happening::Ended(call) = happening
             && call.id == id
         {
-            return call;
+            return *call;
         }
     }
     unreachable!("a client gives up at last")
@@ -35,7 +36,13 @@ fn get(cluster: &mut Cluster, node: usize, key: &str) -> (Vec<Vec<u8>>, VersionV
     }
 }
 
-fn put(cluster: &mut Cluster, node: usize, key: &str, context: &VersionVector, value: &str) -> Option<Answer> {
+fn put(
+    cluster: &mut Cluster,
+    node: usize,
+    key: &str,
+    context: &VersionVector,
+    value: &str,
+) -> Option<Answer> {
     let op = Op::Put { context: context.clone(), value: value.into() };
     ask(cluster, node, key, op).returned.map(|(_, answer)| answer)
 }
@@ -109,7 +116,10 @@ fn fifty_nodes_serve_and_a_fifty_first_joins_and_is_filled() {
     let mut cluster = cluster(config);
     for key in 0..200 {
         let key = format!("key {key}");
-        assert_eq!(put(&mut cluster, key.len() % 50, &key, &VersionVector::new(), "v"), Some(Answer::Written));
+        assert_eq!(
+            put(&mut cluster, key.len() % 50, &key, &VersionVector::new(), "v"),
+            Some(Answer::Written)
+        );
     }
     cluster.join(50);
     wait(&mut cluster, 8_000);

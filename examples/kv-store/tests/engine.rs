@@ -2,7 +2,7 @@
 //! `--features redis` the recorded load runs on a real Redis too.
 
 use kit::Seed;
-use kv_store::node::Config;
+use kv_store::config::Config;
 use kv_store::serve::Server;
 use kv_store::store::Store;
 use std::net::SocketAddr;
@@ -34,7 +34,8 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn redis_cli_sets_gets_and_is_told_what_there_is_not() {
     let server = server();
-    let said = |args: &[&str]| client("redis-cli", &server, args).map(|output| text(&output.stdout));
+    let said =
+        |args: &[&str]| client("redis-cli", &server, args).map(|output| text(&output.stdout));
     let Some(pong) = said(&["PING"]) else { return };
     assert_eq!(pong, "PONG\n");
     let answers = [
@@ -49,7 +50,12 @@ fn redis_cli_sets_gets_and_is_told_what_there_is_not() {
     }
     let info = said(&["INFO"]).unwrap_or_default();
     assert!(info.contains("copies_n:3") && info.contains("node8:zone=2"), "{info}");
-    for args in [&["CONFIG", "GET", "save"][..], &["COMMAND"], &["SET", "k", "v", "EX", "3"], &["HGET", "h", "f"]] {
+    for args in [
+        &["CONFIG", "GET", "save"][..],
+        &["COMMAND"],
+        &["SET", "k", "v", "EX", "3"],
+        &["HGET", "h", "f"],
+    ] {
         let error = said(args).unwrap_or_default();
         assert!(error.starts_with("ERR "), "{args:?}: {error}");
     }
@@ -58,7 +64,10 @@ fn redis_cli_sets_gets_and_is_told_what_there_is_not() {
 #[test]
 fn redis_benchmark_starts_and_ends_with_and_without_pipelines() {
     let server = server();
-    for args in [&["-n", "2000", "-c", "10"][..], &["-n", "2000", "-c", "4", "-P", "16", "-d", "500", "-r", "300"]] {
+    for args in [
+        &["-n", "2000", "-c", "10"][..],
+        &["-n", "2000", "-c", "4", "-P", "16", "-d", "500", "-r", "300"],
+    ] {
         let args: Vec<&str> = args.iter().copied().chain(["-t", "ping,set,get", "--csv"]).collect();
         let Some(output) = client("redis-benchmark", &server, &args) else { return };
         let (said, errors) = (text(&output.stdout), text(&output.stderr));
@@ -74,7 +83,8 @@ fn redis_benchmark_starts_and_ends_with_and_without_pipelines() {
 fn the_recorded_load_is_answered_alike_by_a_real_redis() {
     let Some(engine) = testkit::require("redis") else { return };
     let trace = kv_store::load::trace(2_000).expect("it is part of the program");
-    let race = kv_store::redis_load::race(&engine.url(), Seed::new(1), &trace).expect("both answer");
+    let race =
+        kv_store::redis_load::race(&engine.url(), Seed::new(1), &trace).expect("both answer");
     assert!(race.calls > 2_500, "{race:?}");
     assert_eq!(race.differ, 0);
 }

@@ -1,7 +1,7 @@
 //! The served store, byte by byte.
 
 use kit::Seed;
-use kv_store::node::Config;
+use kv_store::config::Config;
 use kv_store::resp::{MAX_BULK, MAX_REQUEST};
 use kv_store::serve::{MAX_CLIENTS, Server};
 use kv_store::store::{MAX_PAIR, Store};
@@ -84,7 +84,8 @@ fn what_is_too_large_is_refused_and_what_is_no_request_hung_up_on() {
         send
     };
     client.expect(&set(MAX_PAIR - 1), b"+OK\r\n");
-    let refused = format!("-ERR key and value have {} bytes, the limit is {MAX_PAIR}\r\n", MAX_PAIR + 1);
+    let refused =
+        format!("-ERR key and value have {} bytes, the limit is {MAX_PAIR}\r\n", MAX_PAIR + 1);
     client.expect(&set(MAX_PAIR), refused.as_bytes());
     client.expect(b"PING\r\n", b"+PONG\r\n");
     let cases: [(&[u8], &str); 5] = [

@@ -15,7 +15,7 @@ pub const DESIGN: Design = Design {
     backends: &[Backend { scheme: "redis", feature: "redis", built: cfg!(feature = "redis") }],
     serve: Some(Backend { scheme: "redis", feature: "default", built: true }),
     next: &[
-        "cargo run --release -p kv-store -- --serve :6380   # then redis-cli -p 6380",
+        "cargo run --release -p kv-store -- --serve :6380   # redis-cli",
         "cargo run --release -p kv-store -- --without hinted-handoff",
         "cargo run --release -p kv-store -- --data my-calls.txt",
     ],

@@ -199,7 +199,7 @@ mod tests {
         let second = engine.digests(|_| true);
         assert_eq!((first.len(), second.len()), (2, 2));
         assert_ne!(first, second);
-        let mut both = second.clone();
+        let mut both = second;
         both.extend(&first);
         let found = engine.behind(&both);
         assert_eq!(found, [(b"a".to_vec(), row("3")), (b"b".to_vec(), row("2"))]);

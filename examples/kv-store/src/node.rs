@@ -248,8 +248,10 @@ impl Node {
             return (holders.iter().map(|&node| (node, None)).collect(), VecDeque::new());
         }
         let others = self.placement.stand_ins(key, holders);
-        let mut spare: VecDeque<usize> =
-            others.into_iter().filter(|&node| self.believes_up(node, now)).collect();
+        // Those that seem down come last: after a cut, who is in reach may not have been heard yet.
+        let (up, down): (Vec<usize>, Vec<usize>) =
+            others.into_iter().partition(|&node| self.believes_up(node, now));
+        let mut spare: VecDeque<usize> = up.into_iter().chain(down).collect();
         let mut targets = Vec::with_capacity(holders.len());
         for &holder in holders {
             if self.believes_up(holder, now) {

@@ -95,7 +95,7 @@ pub fn reply(out: &mut Vec<u8>, frame: &OwnedFrame) {
     let at = out.len();
     out.resize(at + frame.encode_len(false), 0);
     match encode(&mut out[at..], frame, false) {
-        Ok(used) => out.truncate(used.max(at)),
+        Ok(used) => out.truncate(at + used),
         Err(_) => out.truncate(at),
     }
 }

@@ -125,7 +125,7 @@ fn fifty_nodes_serve_and_a_fifty_first_joins_and_is_filled() {
     wait(&mut cluster, 8_000);
     assert!(cluster.nodes.iter().all(|node| node.placement().has(50)), "all have heard of it");
     assert!(!cluster.nodes[50].is_rebuilding());
-    assert!(cluster.nodes[50].engine.len() > 0);
+    assert!(!cluster.nodes[50].engine.is_empty());
     assert_eq!(cluster.agree(), Ok(200));
 }
 

@@ -263,8 +263,23 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
     where
         K: Eq,
     {
-        let limit = budget.limit();
         let old = self.table.find(entry.hash, |key| *key == entry.key);
+        self.insert_over(old, entry, now, budget, removed)
+    }
+
+    /// [`Store::insert`] where it is known which slot has the key, due or not.
+    pub(crate) fn insert_over(
+        &mut self,
+        old: Option<u32>,
+        entry: Entry<K, V>,
+        now: Time,
+        budget: &mut impl Budget,
+        removed: &mut Removed<K, V>,
+    ) -> Outcome<K, V>
+    where
+        K: Eq,
+    {
+        let limit = budget.limit();
         if entry.units > limit || limit == 0 {
             let why = match limit {
                 0 => Reject::ZeroCapacity,
@@ -349,19 +364,33 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
             }
             Err(new) => new,
         };
+        let (victim, refused) = self.insert_plain_new(hash, key, value, budget);
+        (None, victim, refused)
+    }
+
+    /// [`Store::insert_plain`] of a key that is not there.
+    #[inline(always)]
+    #[allow(clippy::type_complexity)]
+    pub(crate) fn insert_plain_new(
+        &mut self,
+        hash: u32,
+        key: K,
+        value: V,
+        budget: &mut impl Budget,
+    ) -> (Option<(K, V)>, Option<(K, V)>) {
         self.policy.coming(hash, 1);
         if budget.take(1) {
             if !self.table.is_full() || self.grow() {
                 let slot = self.table.insert(hash, 1, key, value);
                 self.units += 1;
                 self.policy.insert(slot, self.table.slots());
-                return (None, None, None);
+                return (None, None);
             }
             // No slot although there is budget: one leaves, one comes.
             budget.give(1);
         }
         let Some(slot) = self.policy.evict(self.table.slots()) else {
-            return (None, None, Some((key, value)));
+            return (None, Some((key, value)));
         };
         let pinned = !self.pins.is_empty() && self.is_pinned(slot);
         let renewed =
@@ -369,11 +398,11 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         match renewed {
             Ok(victim) => {
                 self.policy.insert(slot, self.table.slots());
-                (None, Some(victim), None)
+                (Some(victim), None)
             }
             Err(back) => {
                 self.lied = true;
-                (None, None, Some(back))
+                (None, Some(back))
             }
         }
     }
@@ -547,8 +576,8 @@ impl<K, V, P: Policy> Store<K, V, P, Owned<K, V>> {
     /// [`Store::get`] where nothing expires and nothing is pinned.
     #[inline(always)]
     pub(crate) fn get_plain(&mut self, hash: u32, is_it: impl FnMut(&K) -> bool) -> Option<&V> {
-        let (slot, value) = self.table.entry(hash, is_it)?;
-        self.policy.hit(slot, self.table.slots());
+        let (slot, value, slots) = self.table.entry_or_miss(hash, is_it)?;
+        self.policy.hit(slot, slots);
         Some(value)
     }
 

@@ -145,8 +145,8 @@ impl Ghosts {
         let (line, print) = self.line_and_print(hash);
         let line = &mut self.lines[line];
         // Nearly all answers are no: all words are compared at once, without a branch.
-        let same = line.iter().fold(false, |any, word| any | ((word ^ print) < AGES));
-        if !same {
+        let same = line.iter().fold(0, |any, word| any | u32::from(word & !(AGES - 1) == print));
+        if same == 0 {
             return None;
         }
         let place = line.iter().position(|&word| {

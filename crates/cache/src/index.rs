@@ -241,32 +241,6 @@ impl Index {
         }
     }
 
-    /// [`Index::find`]. Where there is none: whether that is because nothing at all has this hash, as
-    /// far as the home chunk can tell.
-    #[inline(always)]
-    pub(crate) fn find_or_miss(
-        &self,
-        hash: u32,
-        mut is_it: impl FnMut(u32) -> bool,
-    ) -> Result<u32, bool> {
-        let at = self.home(hash);
-        let chunk = self.chunk(at);
-        let second = chunk.words[1].load(Relaxed);
-        let alike = matching(chunk.words[0].load(Relaxed), second, tag_of(hash));
-        let mut matches = alike;
-        while matches != 0 {
-            let slot = chunk.slot(matches.trailing_zeros() as usize).load(Relaxed);
-            if is_it(slot) {
-                return Ok(slot);
-            }
-            matches &= matches - 1;
-        }
-        if second >> count_of(hash) & FULL == 0 {
-            return Err(alike == 0);
-        }
-        self.find_behind(at, hash, &mut is_it).ok_or(false)
-    }
-
     #[inline(always)]
     fn find_in(&self, at: usize, hash: u32, is_it: &mut impl FnMut(u32) -> bool) -> Found {
         let chunk = self.chunk(at);

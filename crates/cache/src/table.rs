@@ -248,14 +248,14 @@ impl<K, V> Table<K, V, Owned<K, V>> {
         hash: u32,
         mut is_it: impl FnMut(&K) -> bool,
     ) -> Option<(u32, &V, &Slots)> {
-        // SAFETY: the index holds occupied slots only.
-        let is_it = |slot| unsafe { self.cells.with(slot, |key, _| is_it(key)) };
-        let slot = match self.index.find_or_miss(hash, is_it) {
-            Ok(slot) => slot,
-            Err(unlike) => {
-                self.missed = unlike.then_some(hash);
-                return None;
-            }
+        let mut alike = false;
+        let found = self.find(hash, |key| {
+            alike = true;
+            is_it(key)
+        });
+        let Some(slot) = found else {
+            self.missed = (!alike).then_some(hash);
+            return None;
         };
         // SAFETY: `find` gives occupied slots only.
         Some((slot, unsafe { self.cells.entry(slot).1 }, &self.slots))

@@ -395,6 +395,18 @@ fn a_policy_that_names_what_is_not_there_gets_a_refusal_not_a_panic() {
             assert_eq!((cache.pop(), cache.len()), (None, 8));
             assert_eq!(cache.get(&3), Some(&3));
         }
+        // The way of threads, which stays the short one when something is pinned.
+        LIE.store(lie, Relaxed);
+        let cache = Builder::<u64, u64>::new(8).policy::<Liar>().shards(1).build_sync().unwrap();
+        (0..8).for_each(|key| cache.insert(key, key).ignore());
+        assert!(cache.pin(&3));
+        for key in 10..20 {
+            let refused = Insert::Rejected { key, value: key, why: Reject::BrokenPolicy };
+            assert_eq!(cache.insert(key, key), refused);
+            assert_eq!(cache.insert_if_absent(key, key), Ok(refused));
+            cache.validate_alone();
+        }
+        assert_eq!((cache.get(&3), cache.len()), (Some(3), 8));
     }
 }
 
@@ -575,6 +587,118 @@ fn statistics_count_each_thing_once() {
     assert_eq!((stats.evictions, stats.expirations, stats.replacements), (1, 1, 1));
     assert_eq!((stats.removals, stats.rejections), (1, 0));
     assert_eq!(stats.hit_ratio(), Some(1.0 / 3.0));
+}
+
+/// Every verb, and what it adds to which counter: hits, misses, insertions, rejections, evictions,
+/// expirations, replacements, removals.
+#[test]
+fn every_verb_counts_what_it_did_and_nothing_else() {
+    macro_rules! check {
+        ($cache:ident, $clock:ident) => {
+            let mut before = [0_u64; 8];
+            let mut adds = |stats: archstone_cache::Stats, expected: [u64; 8], what: &str| {
+                let now = [
+                    stats.hits,
+                    stats.misses,
+                    stats.insertions,
+                    stats.rejections,
+                    stats.evictions,
+                    stats.expirations,
+                    stats.replacements,
+                    stats.removals,
+                ];
+                let added: Vec<u64> = now.iter().zip(before).map(|(now, was)| now - was).collect();
+                assert_eq!(added, expected, "{what}");
+                before = now;
+            };
+            $cache.insert(1, 1).ignore();
+            adds($cache.stats(), [0, 0, 1, 0, 0, 0, 0, 0], "a new one");
+            $cache.insert(1, 1).ignore();
+            adds($cache.stats(), [0, 0, 1, 0, 0, 0, 1, 0], "another value");
+            $cache.insert(1, 2).ignore();
+            adds($cache.stats(), [0, 0, 1, 0, 0, 0, 1, 0], "a heavier value");
+            let _ = $cache.get(&1);
+            let _ = ($cache.peek(&1).is_some(), $cache.contains_key(&1));
+            adds($cache.stats(), [1, 0, 0, 0, 0, 0, 0, 0], "a hit");
+            let _ = $cache.get(&9);
+            let _ = ($cache.peek(&9).is_some(), $cache.contains_key(&9));
+            adds($cache.stats(), [0, 1, 0, 0, 0, 0, 0, 0], "a miss");
+            $cache.insert(2, 9).ignore();
+            adds($cache.stats(), [0, 0, 0, 1, 0, 0, 0, 0], "too heavy");
+            $cache.insert(1, 9).ignore();
+            adds($cache.stats(), [0, 0, 0, 1, 0, 0, 1, 0], "too heavy in another's place");
+            $cache.insert(2, 3).ignore();
+            adds($cache.stats(), [0, 0, 1, 0, 0, 0, 0, 0], "room again");
+            $cache.insert(3, 2).ignore();
+            adds($cache.stats(), [0, 0, 1, 0, 1, 0, 0, 0], "one leaves");
+            let _ = ($cache.remove(&3), $cache.remove(&3));
+            adds($cache.stats(), [0, 0, 0, 0, 0, 0, 0, 1], "removed, once");
+            $cache.insert(4, 1).ignore();
+            $clock.advance(Duration::from_secs(2));
+            let _ = $cache.get(&4);
+            let _ = $cache.remove(&4);
+            adds($cache.stats(), [0, 1, 1, 0, 0, 1, 0, 0], "expired when removed");
+            $cache.insert(5, 1).ignore();
+            $clock.advance(Duration::from_secs(2));
+            $cache.insert(6, 1).ignore();
+            adds($cache.stats(), [0, 0, 2, 0, 0, 1, 0, 0], "found to be expired by an insertion");
+            $cache.retain(|_, _| false);
+            adds($cache.stats(), [0, 0, 0, 0, 0, 0, 0, 1], "not retained");
+            $cache.insert(7, 1).ignore();
+            $cache.clear();
+            adds($cache.stats(), [0, 0, 1, 0, 0, 0, 0, 1], "cleared");
+            $cache.validate();
+        };
+    }
+    let clock = Arc::new(Manual::default());
+    let build = || {
+        Builder::weighted(4, |_: &u64, weight: &u64| *weight)
+            .policy::<Lru>()
+            .time_to_live(Duration::from_secs(1))
+            .clock(Arc::clone(&clock))
+            .shards(1)
+            .stats()
+    };
+    let mut alone = build().build().unwrap();
+    check!(alone, clock);
+    let shared = build().build_sync().unwrap();
+    check!(shared, clock);
+    // What is replaced in one step counts as an insertion does; a look that decides is none.
+    let before = shared.stats();
+    assert!(shared.insert_if_absent(8, 1).is_ok() && shared.insert_if_absent(8, 1).is_err());
+    assert!(shared.replace(8, 2).is_ok());
+    let after = shared.stats();
+    assert_eq!(after.insertions - before.insertions, 2);
+    assert_eq!(after.replacements - before.replacements, 1);
+    assert_eq!((after.hits, after.misses), (before.hits, before.misses));
+}
+
+/// Whoever takes the place of what has expired, the listener hears that it had.
+#[test]
+fn an_expired_entry_is_told_as_expired_whatever_comes_for_its_key() {
+    for weight in [1, 5] {
+        for key in 0..20 {
+            let (clock, told) = (Arc::new(Manual::default()), Arc::new(Mutex::new(Vec::new())));
+            let heard = Arc::clone(&told);
+            let builder = Builder::weighted(1000, |_: &u64, weight: &u64| *weight)
+                .policy::<Lru>()
+                .time_to_live(Duration::from_secs(1))
+                .clock(Arc::clone(&clock))
+                .on_removal(move |&key, &value, cause| {
+                    heard.lock().unwrap().push((key, value, cause));
+                });
+            let mut cache = builder.build().unwrap();
+            (0..20).for_each(|key| cache.insert(key, 1).ignore());
+            clock.advance(Duration::from_secs(2));
+            // An insertion removes four that have expired: mostly others.
+            assert_eq!(cache.insert(key, weight), Insert::New);
+            cache.validate();
+            let told = told.lock().unwrap();
+            assert!(told.iter().all(|told| told.2 == Cause::Expired), "{told:?}");
+            assert_eq!(told.iter().filter(|told| told.0 == key).count(), 1, "{key}");
+            assert_eq!(cache.get(&key), Some(&weight));
+        }
+    }
 }
 
 /// Equal seeds give equal evictions.

@@ -145,8 +145,8 @@ impl Ghosts {
         let (line, print) = self.line_and_print(hash);
         let line = &mut self.lines[line];
         // Nearly all answers are no: all words are compared at once, without a branch.
-        let same = line.iter().fold(0, |any, word| any | u32::from(word & !(AGES - 1) == print));
-        if same == 0 {
+        let same = line.iter().fold(false, |any, word| any | ((word ^ print) < AGES));
+        if !same {
             return None;
         }
         let place = line.iter().position(|&word| {
@@ -199,6 +199,26 @@ mod tests {
         assert!(young > span as usize * 87 / 100, "{young} of {span}");
         let again = (50_000 - span..50_000).filter(|&i| ghosts.take(print_of(i), 1)).count();
         assert!(again <= 3, "taken twice: {again}");
+    }
+
+    /// Few heavy entries are there at the first eviction, many light ones later.
+    #[test]
+    fn it_remembers_from_the_first_eviction_and_as_many_as_there_come_to_be() {
+        let mut ghosts = Ghosts::new();
+        ghosts.begin(1000, 2);
+        ghosts.push(print_of(1), 1);
+        assert!(ghosts.take(print_of(1), 1), "the first");
+        for i in 0..5000 {
+            ghosts.begin(1000, 1000);
+            ghosts.push(print_of(i), 1);
+        }
+        let young = (4000..5000).filter(|&i| ghosts.take(print_of(i), 1)).count();
+        assert!(young > 870, "{young} of 1000");
+        // Enough room: what is remembered stays.
+        let before = ghosts.bytes();
+        ghosts.push(print_of(9999), 1);
+        ghosts.begin(1000, 900);
+        assert!(ghosts.bytes() == before && ghosts.take(print_of(9999), 1));
     }
 
     #[test]

@@ -420,6 +420,50 @@ impl Hasher for Flood {
     }
 }
 
+/// What was missed is kept in mind for the insertion that follows: a key whose hash looks the same must
+/// not be taken for it.
+#[test]
+fn a_miss_says_nothing_of_another_key_of_its_hash() {
+    let hasher = BuildHasherDefault::<Flood>::default();
+    let mut cache = Builder::<u64, u64>::new(9).policy::<Lru>().hasher(hasher).build().unwrap();
+    cache.insert(1, 1).ignore();
+    assert_eq!(cache.get(&2), None);
+    cache.validate();
+    assert_eq!(cache.insert(1, 9), Insert::Replaced(1));
+    assert_eq!(cache.get(&2), None);
+    assert_eq!(cache.insert(2, 2), Insert::New);
+    assert_eq!(
+        (cache.len(), cache.get(&1).copied(), cache.get(&2).copied()),
+        (2, Some(9), Some(2))
+    );
+    cache.validate();
+}
+
+/// A capacity that was lowered is reached by insertions too, two entries each.
+#[test]
+fn insertions_bring_a_lowered_capacity_about() {
+    let shared = sync::Cache::<u64, u64>::new(3000);
+    let mut alone = unsync::Cache::<u64, u64>::new(3000);
+    for key in 0..3000 {
+        shared.insert(key, key).ignore();
+        alone.insert(key, key).ignore();
+    }
+    shared.resize(10);
+    alone.resize(10);
+    for key in 10_000..12_000 {
+        shared.insert(key, key).ignore();
+        alone.insert(key, key).ignore();
+    }
+    assert_eq!((shared.capacity(), alone.capacity()), (10, 10));
+    assert!(shared.len() <= 10 && alone.len() <= 10);
+    shared.validate_alone();
+    alone.validate();
+    // What weighs nothing does not get into nothing.
+    let mut none = Builder::weighted(0, |_: &u64, _: &u64| 0).build().unwrap();
+    let refused = Insert::Rejected { key: 1, value: 1, why: Reject::ZeroCapacity };
+    assert_eq!((none.insert(1, 1), none.len()), (refused, 0));
+}
+
 #[test]
 fn a_flood_of_one_hash_is_slow_but_right() {
     let mut cache = Builder::new(300)

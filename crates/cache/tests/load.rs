@@ -359,6 +359,22 @@ fn a_value_whose_clone_panics_strands_nobody() {
     }
 }
 
+/// A flight is used again: what happened to the last load is nothing to the next.
+#[test]
+fn a_load_after_one_that_was_overtaken_is_published() {
+    let cache = loading();
+    for key in 0..50 {
+        let loaded = cache.get_or_load(key, |_| {
+            cache.insert(key, 5).ignore();
+            2
+        });
+        assert_eq!((loaded, cache.get(&key)), (2, Some(5)));
+        cache.remove(&key);
+        assert_eq!((cache.get_or_load(key, |_| 3), cache.get(&key)), (3, Some(3)), "{key}");
+    }
+    assert_eq!((cache.load_stats().overtaken, cache.in_flight()), (50, 0));
+}
+
 #[test]
 fn a_value_that_the_cache_refuses_is_given_all_the_same() {
     let cache =

@@ -160,7 +160,7 @@ where
         self
     }
 
-    /// The cache below, to look at and to maintain.
+    /// The cache below: see [`around`](super).
     #[must_use]
     pub fn loading(&self) -> &Loading<K, Marked<V>, P, S> {
         &self.cache

@@ -176,7 +176,7 @@ where
         self
     }
 
-    /// The near tier, to look at and to maintain.
+    /// The near tier: see [`around`](super).
     #[must_use]
     pub fn near(&self) -> &Loading<K, Held<V>, P, S> {
         &self.near

@@ -335,6 +335,26 @@ mod tests {
     }
 
     #[test]
+    fn queues_weigh_what_their_entries_do() {
+        let (mut policy, mut slots) = (Adaptive::new(600), Slots::new(true));
+        policy.reserve(200);
+        slots.reserve(200);
+        for slot in 0..200 {
+            slots.set(slot, mix(slot.into()) as u32, 3);
+            policy.insert(slot, &slots);
+        }
+        for key in 200..1000_u64 {
+            let slot = policy.evict(&slots).unwrap();
+            policy.validate(&slots);
+            slots.set(slot, mix(key) as u32, 1 + key % 5);
+            policy.insert(slot, &slots);
+            if key % 7 == 0 {
+                (0..2).for_each(|_| policy.hit(slot, &slots));
+            }
+        }
+    }
+
+    #[test]
     fn who_comes_back_soon_moves_the_target_and_who_comes_late_does_not() {
         let mut full = Full::new(1000);
         let (hash, main) = full.new_key();

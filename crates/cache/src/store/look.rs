@@ -16,7 +16,7 @@ impl<K, V, P: Policy> Store<K, V, P, Owned<K, V>> {
         Some(value)
     }
 
-    /// [`Store::get`] where a hit moves no deadline.
+    /// [`Store::get`] where a hit moves no deadline and nothing is pinned.
     #[inline(always)]
     pub(crate) fn get_timed(
         &mut self,
@@ -28,9 +28,7 @@ impl<K, V, P: Policy> Store<K, V, P, Owned<K, V>> {
         if self.wheel.as_ref().is_some_and(|wheel| wheel.is_due(slot, now)) {
             return None;
         }
-        if self.pins.is_empty() || self.pins[slot as usize] == 0 {
-            self.policy.hit(slot, self.table.slots());
-        }
+        self.policy.hit(slot, self.table.slots());
         Some(value)
     }
 

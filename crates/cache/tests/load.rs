@@ -376,9 +376,11 @@ fn a_load_after_one_that_was_overtaken_is_published() {
     assert_eq!((cache.load_stats().overtaken, cache.in_flight()), (50, 0));
 }
 
+type Job = Box<dyn FnOnce() + Send>;
+
 /// A clock that runs something once while it is read, and that once says two seconds instead of none.
 #[derive(Clone, Default)]
-struct Between(Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>);
+struct Between(Arc<Mutex<Option<Job>>>);
 impl Clock for Between {
     fn now(&self) -> Time {
         let run = self.0.lock().unwrap().take();

@@ -260,6 +260,25 @@ fn a_policy_that_names_what_is_not_there_gets_a_refusal_not_a_panic() {
     }
 }
 
+/// The short ways of a hit ask for no pins: the first pin ends them.
+#[test]
+fn a_hit_of_what_is_pinned_is_nothing_to_the_policy() {
+    for lives in [None, Some(Duration::from_secs(9))] {
+        let mut builder = Builder::<u64, u64>::new(3).policy::<Lru>().clock(Manual::default());
+        if let Some(lives) = lives {
+            builder = builder.time_to_live(lives);
+        }
+        let mut cache = builder.build().unwrap();
+        (1..=3).for_each(|key| cache.insert(key, key).ignore());
+        assert!(cache.get(&1).is_some() && cache.pin(&2));
+        (0..3).for_each(|_| assert_eq!(cache.get(&2), Some(&2)));
+        cache.validate();
+        cache.insert(4, 4).ignore();
+        assert_eq!((cache.contains_key(&2), cache.contains_key(&3)), (true, false));
+        cache.validate();
+    }
+}
+
 /// All keys have one hash.
 #[derive(Default)]
 struct Flood;

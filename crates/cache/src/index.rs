@@ -136,6 +136,7 @@ impl Chunk {
         }
     }
 
+    #[inline(always)]
     fn set_tag(&self, place: usize, tag: u64) {
         let (word, shift) = (&self.words[place / 8], place % 8 * 8);
         let others = word.load(Relaxed) & !(0xFF << shift);
@@ -154,6 +155,7 @@ impl Chunk {
         }
     }
 
+    #[inline(always)]
     fn free_place(&self) -> Option<usize> {
         let first = !self.words[0].load(Relaxed) & HIGH_BITS;
         if first != 0 {
@@ -161,6 +163,33 @@ impl Chunk {
         }
         let second = !self.words[1].load(Relaxed) & HIGH_BITS & SECOND;
         (second != 0).then(|| 8 + second.trailing_zeros() as usize / 8)
+    }
+
+    /// Puts an entry in, if there is a free place.
+    #[inline(always)]
+    fn put(&self, hash: u32, slot: u32) -> bool {
+        let place = self.free_place();
+        if let Some(place) = place {
+            self.slot(place).store(slot, Relaxed);
+            self.set_tag(place, tag_of(hash));
+        }
+        place.is_some()
+    }
+
+    /// Takes the entry of `slot` out, if it is here.
+    #[inline(always)]
+    fn take(&self, hash: u32, slot: u32) -> bool {
+        let second = self.words[1].load(Relaxed);
+        let mut matches = matching(self.words[0].load(Relaxed), second, tag_of(hash));
+        while matches != 0 {
+            let place = matches.trailing_zeros() as usize;
+            if self.slot(place).load(Relaxed) == slot {
+                self.set_tag(place, 0);
+                return true;
+            }
+            matches &= matches - 1;
+        }
+        false
     }
 }
 
@@ -249,43 +278,41 @@ impl Index {
 
     /// Adds an entry. The caller has seen to it that there is room: fewer entries than it was made
     /// for.
+    #[inline]
     pub(crate) fn insert(&self, hash: u32, slot: u32) {
-        let mut at = self.home(hash);
+        let home = self.home(hash);
+        if !self.chunk(home).put(hash, slot) {
+            self.insert_behind(home, hash, slot);
+        }
+    }
+
+    /// [`Index::insert`] when the home chunk is full.
+    fn insert_behind(&self, mut at: usize, hash: u32, slot: u32) {
         loop {
-            let chunk = self.chunk(at);
-            if let Some(place) = chunk.free_place() {
-                chunk.slot(place).store(slot, Relaxed);
-                chunk.set_tag(place, tag_of(hash));
+            self.chunk(at).add_passed(count_of(hash), 1);
+            at = self.after(at, hash);
+            if self.chunk(at).put(hash, slot) {
                 return;
             }
-            chunk.add_passed(count_of(hash), 1);
-            at = self.after(at, hash);
         }
     }
 
     /// Removes the entry of `slot`; says whether it was there.
+    #[inline]
     pub(crate) fn remove(&self, hash: u32, slot: u32) -> bool {
         let home = self.home(hash);
+        self.chunk(home).take(hash, slot) || self.remove_behind(home, hash, slot)
+    }
+
+    /// [`Index::remove`] of what is not in its home chunk.
+    fn remove_behind(&self, home: usize, hash: u32, slot: u32) -> bool {
         let mut at = home;
         loop {
-            let chunk = self.chunk(at);
-            let [first, second] = [0, 1].map(|word| chunk.words[word].load(Relaxed));
-            let mut matches = matching(first, second, tag_of(hash));
-            let mut place = None;
-            while matches != 0 {
-                let candidate = matches.trailing_zeros() as usize;
-                if chunk.slot(candidate).load(Relaxed) == slot {
-                    place = Some(candidate);
-                    break;
-                }
-                matches &= matches - 1;
-            }
-            if let Some(place) = place {
-                chunk.set_tag(place, 0);
+            at = self.after(at, hash);
+            if self.chunk(at).take(hash, slot) {
                 break;
             }
-            at = self.after(at, hash);
-            if chunk.passed(count_of(hash)) == 0 || at == home {
+            if self.chunk(at).passed(count_of(hash)) == 0 || at == home {
                 return false;
             }
         }

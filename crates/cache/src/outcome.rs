@@ -166,6 +166,10 @@ impl<K, V> Removed<K, V> {
         Self { first: None, rest: alloc::vec::Vec::new() }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, (key, value): (K, V), cause: Cause) {
         if self.first.is_none() {

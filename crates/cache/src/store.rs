@@ -8,12 +8,18 @@
 //! No code of the user's runs between the first and the last change of an operation but `Eq` of
 //! keys, in the look-up before them: hashing, weighing and expiry come before, dropping and
 //! listening after. So a panic in any of them leaves the invariants.
+//!
+//! Here is what puts entries in and takes them out; `change` has expiry, pins and weights, `look` the
+//! look-ups of one owner.
+
+mod change;
+mod look;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use archstone_core::Time;
 
-use crate::cells::{Cells, Owned};
+use crate::cells::Cells;
 use crate::outcome::{Cause, Reject, Removed};
 use crate::policy::Policy;
 use crate::table::{MAX_SLOTS, Table};
@@ -263,8 +269,23 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
     where
         K: Eq,
     {
-        let limit = budget.limit();
         let old = self.table.find(entry.hash, |key| *key == entry.key);
+        self.insert_over(old, entry, now, budget, removed)
+    }
+
+    /// [`Store::insert`] where it is known which slot has the key, due or not.
+    pub(crate) fn insert_over(
+        &mut self,
+        old: Option<u32>,
+        entry: Entry<K, V>,
+        now: Time,
+        budget: &mut impl Budget,
+        removed: &mut Removed<K, V>,
+    ) -> Outcome<K, V>
+    where
+        K: Eq,
+    {
+        let limit = budget.limit();
         if entry.units > limit || limit == 0 {
             let why = match limit {
                 0 => Reject::ZeroCapacity,
@@ -349,19 +370,33 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
             }
             Err(new) => new,
         };
+        let (victim, refused) = self.insert_plain_new(hash, key, value, budget);
+        (None, victim, refused)
+    }
+
+    /// [`Store::insert_plain`] of a key that is not there.
+    #[inline(always)]
+    #[allow(clippy::type_complexity)]
+    pub(crate) fn insert_plain_new(
+        &mut self,
+        hash: u32,
+        key: K,
+        value: V,
+        budget: &mut impl Budget,
+    ) -> (Option<(K, V)>, Option<(K, V)>) {
         self.policy.coming(hash, 1);
         if budget.take(1) {
             if !self.table.is_full() || self.grow() {
                 let slot = self.table.insert(hash, 1, key, value);
                 self.units += 1;
                 self.policy.insert(slot, self.table.slots());
-                return (None, None, None);
+                return (None, None);
             }
             // No slot although there is budget: one leaves, one comes.
             budget.give(1);
         }
         let Some(slot) = self.policy.evict(self.table.slots()) else {
-            return (None, None, Some((key, value)));
+            return (None, Some((key, value)));
         };
         let pinned = !self.pins.is_empty() && self.is_pinned(slot);
         let renewed =
@@ -369,11 +404,11 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         match renewed {
             Ok(victim) => {
                 self.policy.insert(slot, self.table.slots());
-                (None, Some(victim), None)
+                (Some(victim), None)
             }
             Err(back) => {
                 self.lied = true;
-                (None, None, Some(back))
+                (None, Some(back))
             }
         }
     }
@@ -409,110 +444,6 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         Outcome::New
     }
 
-    /// Removes what is due, looking at no more than `budget_of_looks` entries.
-    pub(crate) fn expire(
-        &mut self,
-        now: Time,
-        looks: &mut usize,
-        budget: &mut impl Budget,
-        removed: &mut Removed<K, V>,
-    ) {
-        while let Some(slot) = self.wheel.as_mut().and_then(|wheel| wheel.due(now, looks)) {
-            match self.remove(slot, budget) {
-                Some(entry) => removed.push(entry, Cause::Expired),
-                None => break,
-            }
-        }
-    }
-
-    fn set_pins(&mut self, slot: u32, pins: u32) {
-        if self.pins.is_empty() {
-            self.pins.resize(self.table.room(), 0);
-        }
-        let was = core::mem::replace(&mut self.pins[slot as usize], pins);
-        if was == 0 && pins > 0 {
-            self.policy.remove(slot, self.table.slots());
-        } else if was > 0 && pins == 0 {
-            self.policy.insert(slot, self.table.slots());
-        }
-    }
-
-    /// Keeps an entry from eviction until it is unpinned as often.
-    pub(crate) fn pin(&mut self, slot: u32) {
-        let pins = self.pins.get(slot as usize).copied().unwrap_or(0);
-        self.set_pins(slot, pins.saturating_add(1));
-    }
-
-    /// Takes one pin back; says whether there was one.
-    pub(crate) fn unpin(&mut self, slot: u32) -> bool {
-        let pinned = self.is_pinned(slot);
-        if pinned {
-            self.set_pins(slot, self.pins[slot as usize] - 1);
-        }
-        pinned
-    }
-
-    /// An entry weighs something else now; others leave to make room. `false` if it had to leave
-    /// itself.
-    pub(crate) fn reweigh(
-        &mut self,
-        slot: u32,
-        units: u64,
-        budget: &mut impl Budget,
-        removed: &mut Removed<K, V>,
-    ) -> bool {
-        let fits = self.refit(slot, units, budget, removed);
-        if !fits {
-            if let Some(entry) = self.remove(slot, budget) {
-                removed.push(entry, Cause::Evicted);
-            }
-        }
-        fits
-    }
-
-    /// [`Store::reweigh`] that leaves an entry as it is if there is no room for what it weighs now.
-    pub(crate) fn refit(
-        &mut self,
-        slot: u32,
-        units: u64,
-        budget: &mut impl Budget,
-        removed: &mut Removed<K, V>,
-    ) -> bool {
-        let old = self.table.slots().units(slot);
-        if old == units {
-            return true;
-        }
-        let pinned = self.is_pinned(slot);
-        // Out of the policy, so that it does not make room for itself.
-        if !pinned {
-            self.policy.remove(slot, self.table.slots());
-        }
-        let fits = units <= old
-            || (units <= budget.limit() && self.make_room(units - old, budget, removed));
-        if fits {
-            if units < old {
-                budget.give(old - units);
-            }
-            self.units = self.units - old + units;
-            self.table.set_units(slot, units);
-        }
-        if !pinned {
-            self.policy.insert(slot, self.table.slots());
-        }
-        fits
-    }
-
-    /// Forgets everything, in place. The entries go to `each`.
-    pub(crate) fn clear(&mut self, budget: &mut impl Budget, removed: &mut Removed<K, V>) {
-        for place in 0..self.table.places() {
-            if let Some(entry) = self.table.place(place).and_then(|slot| self.remove(slot, budget))
-            {
-                removed.push(entry, Cause::Removed);
-            }
-        }
-        self.policy.clear();
-    }
-
     pub(crate) fn bytes(&self) -> usize {
         let wheel = self.wheel.as_ref().map_or(0, |wheel| size_of::<Wheel>() + wheel.bytes());
         self.table.bytes() + self.policy.bytes() + wheel + self.pins.capacity() * 4
@@ -528,6 +459,7 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
                 "twice in the policy"
             );
         });
+        self.policy.validate(self.table.slots());
         let (mut units, mut there) = (0, 0);
         for slot in self.table.occupied() {
             units += self.table.slots().units(slot);
@@ -540,73 +472,5 @@ impl<K, V, P: Policy, C: Cells<K, V>> Store<K, V, P, C> {
         if let Some(wheel) = &self.wheel {
             wheel.validate(|slot| assert!(self.table.holds(slot), "slot {slot} waits in vain"));
         }
-    }
-}
-
-impl<K, V, P: Policy> Store<K, V, P, Owned<K, V>> {
-    /// [`Store::get`] where nothing expires and nothing is pinned.
-    #[inline(always)]
-    pub(crate) fn get_plain(&mut self, hash: u32, is_it: impl FnMut(&K) -> bool) -> Option<&V> {
-        let (slot, value) = self.table.entry(hash, is_it)?;
-        self.policy.hit(slot, self.table.slots());
-        Some(value)
-    }
-
-    /// [`Store::get`] where a hit moves no deadline.
-    #[inline(always)]
-    pub(crate) fn get_timed(
-        &mut self,
-        hash: u32,
-        is_it: impl FnMut(&K) -> bool,
-        now: Time,
-    ) -> Option<&V> {
-        let (slot, value) = self.table.entry(hash, is_it)?;
-        if self.wheel.as_ref().is_some_and(|wheel| wheel.is_due(slot, now)) {
-            return None;
-        }
-        if self.pins.is_empty() || self.pins[slot as usize] == 0 {
-            self.policy.hit(slot, self.table.slots());
-        }
-        Some(value)
-    }
-
-    /// The value of a live entry, which counts as used.
-    pub(crate) fn get(
-        &mut self,
-        hash: u32,
-        is_it: impl FnMut(&K) -> bool,
-        now: Time,
-    ) -> Option<&V> {
-        let (slot, value) = self.table.entry(hash, is_it)?;
-        if let Some(wheel) = &self.wheel {
-            if wheel.is_due(slot, now) {
-                return None;
-            }
-            wheel.touch(slot, now);
-        }
-        if self.pins.is_empty() || self.pins[slot as usize] == 0 {
-            self.policy.hit(slot, self.table.slots());
-        }
-        Some(value)
-    }
-
-    /// The same to change it.
-    pub(crate) fn get_mut(
-        &mut self,
-        hash: u32,
-        is_it: impl FnMut(&K) -> bool,
-        now: Time,
-    ) -> Option<&mut V> {
-        let (slot, value, slots) = self.table.value_mut(hash, is_it)?;
-        if let Some(wheel) = &self.wheel {
-            if wheel.is_due(slot, now) {
-                return None;
-            }
-            wheel.touch(slot, now);
-        }
-        if self.pins.is_empty() || self.pins[slot as usize] == 0 {
-            self.policy.hit(slot, slots);
-        }
-        Some(value)
     }
 }

@@ -30,6 +30,9 @@ pub(crate) struct Table<K, V, C: Cells<K, V>> {
     len: usize,
     /// Where the last insertion went.
     last: u32,
+    /// A hash that no entry has: that of the last look, if it met none that looked like it, and if
+    /// nothing was inserted since. Who puts in what it has just missed need not look again.
+    missed: Option<u32>,
     entries: core::marker::PhantomData<(K, V)>,
 }
 
@@ -44,6 +47,7 @@ impl<K, V, C: Cells<K, V>> Table<K, V, C> {
             room: 0,
             len: 0,
             last: NONE,
+            missed: None,
             entries: core::marker::PhantomData,
         }
     }
@@ -131,7 +135,7 @@ impl<K, V, C: Cells<K, V>> Table<K, V, C> {
         // SAFETY: the slot is below `room`, which was reserved, and free.
         unsafe { self.cells.put(slot, key, value) };
         self.index.insert(hash, slot);
-        (self.len, self.last) = (self.len + 1, slot);
+        (self.len, self.last, self.missed) = (self.len + 1, slot, None);
         slot
     }
 
@@ -157,7 +161,7 @@ impl<K, V, C: Cells<K, V>> Table<K, V, C> {
             old
         };
         self.index.insert(hash, slot);
-        self.last = slot;
+        (self.last, self.missed) = (slot, None);
         Ok(old)
     }
 
@@ -180,6 +184,9 @@ impl<K, V, C: Cells<K, V>> Table<K, V, C> {
     where
         K: Eq,
     {
+        if self.missed == Some(hash) {
+            return Err((key, value));
+        }
         let Some(slot) = self.find(hash, |k| *k == key) else { return Err((key, value)) };
         // SAFETY: `find` gives occupied slots only; it is emptied and filled again, and nothing in
         // between can panic.
@@ -228,10 +235,32 @@ impl<K, V, C: Cells<K, V>> Table<K, V, C> {
             free = self.slots.hash(free);
         }
         assert!(seen[..self.used as usize].iter().all(|&seen| seen), "a slot is lost");
+        let missed = |slot| self.missed == Some(self.slots.hash(slot));
+        assert!(!self.index.iter().any(missed), "what was missed is there");
     }
 }
 
 impl<K, V> Table<K, V, Owned<K, V>> {
+    /// [`Table::entry`] that keeps in mind what is not there, for an insertion that follows.
+    #[inline(always)]
+    pub(crate) fn entry_or_miss(
+        &mut self,
+        hash: u32,
+        mut is_it: impl FnMut(&K) -> bool,
+    ) -> Option<(u32, &V, &Slots)> {
+        let mut alike = false;
+        let found = self.find(hash, |key| {
+            alike = true;
+            is_it(key)
+        });
+        let Some(slot) = found else {
+            self.missed = (!alike).then_some(hash);
+            return None;
+        };
+        // SAFETY: `find` gives occupied slots only.
+        Some((slot, unsafe { self.cells.entry(slot).1 }, &self.slots))
+    }
+
     /// The slot and the value of the key that `is_it` knows.
     #[inline(always)]
     pub(crate) fn entry(&self, hash: u32, is_it: impl FnMut(&K) -> bool) -> Option<(u32, &V)> {

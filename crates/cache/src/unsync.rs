@@ -475,7 +475,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher> Cache<K, V, P, S> {
         let slot = self.store.find(self.hash(key), |k| k.borrow() == key, self.now());
         if let Some(slot) = slot {
             self.store.pin(slot);
-            self.plain = false;
+            (self.plain, self.timed) = (false, false);
             self.judge();
         }
         slot.is_some()

@@ -3,7 +3,7 @@
 #![cfg(feature = "std")]
 
 use archstone_cache::load::{LoadError, Loading};
-use archstone_cache::{Builder, sync::Cache};
+use archstone_cache::{Builder, Clock, Time, sync::Cache};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
 /// Counts how often it was woken.
 #[derive(Default)]
@@ -357,6 +358,70 @@ fn a_value_whose_clone_panics_strands_nobody() {
         assert_eq!((waiting.into_inner(), cache.in_flight()), (2, 0), "fuse {fuse}");
         cache.cache().validate_alone();
     }
+}
+
+/// A flight is used again: what happened to the last load is nothing to the next.
+#[test]
+fn a_load_after_one_that_was_overtaken_is_published() {
+    let cache = loading();
+    for key in 0..50 {
+        let loaded = cache.get_or_load(key, |_| {
+            cache.insert(key, 5).ignore();
+            2
+        });
+        assert_eq!((loaded, cache.get(&key)), (2, Some(5)));
+        cache.remove(&key);
+        assert_eq!((cache.get_or_load(key, |_| 3), cache.get(&key)), (3, Some(3)), "{key}");
+    }
+    assert_eq!((cache.load_stats().overtaken, cache.in_flight()), (50, 0));
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A clock that runs something once while it is read, and that once says two seconds instead of none.
+#[derive(Clone, Default)]
+struct Between(Arc<Mutex<Option<Job>>>);
+impl Clock for Between {
+    fn now(&self) -> Time {
+        let run = self.0.lock().unwrap().take();
+        match run {
+            Some(run) => {
+                run();
+                Time::from_secs(2)
+            }
+            None => Time::ZERO,
+        }
+    }
+}
+
+/// Who missed does not look again unless a load has ended since: here one has, of the same key, between
+/// the miss and the turn. The look finds its value too old, the clock steps back, and then it is not.
+#[test]
+fn a_load_that_ends_between_a_miss_and_its_turn_is_not_done_again() {
+    let (clock, loads) = (Between::default(), Arc::new(AtomicUsize::new(0)));
+    let cache = Builder::<u32, u32>::new(100)
+        .time_to_live(Duration::from_secs(1))
+        .clock(clock.clone())
+        .build_sync()
+        .unwrap();
+    let cache = Loading::new(cache);
+    let load = |loads: &AtomicUsize| loads.fetch_add(1, SeqCst) as u32 + 1;
+    for key in [1, 2] {
+        let (other, counts) = (cache.clone(), Arc::clone(&loads));
+        let inner = move || _ = other.get_or_load(key, |_| load(&counts));
+        *clock.0.lock().unwrap() = Some(Box::new(inner));
+        let bell = Arc::new(Bell::default());
+        let value = if key == 1 {
+            cache.get_or_load(key, |_| load(&loads))
+        } else {
+            let mut future = pin!(cache.get_or_load_async(key, async { load(&loads) }));
+            let Poll::Ready(value) = bell.poll(future.as_mut()) else { panic!("it had to wait") };
+            value
+        };
+        assert_eq!((value, loads.load(SeqCst) as u32), (key, key));
+        assert!(clock.0.lock().unwrap().is_none(), "nothing ran in between");
+    }
+    assert_eq!((cache.load_stats().loaded, cache.in_flight()), (2, 0));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Random histories of every verb against the plainest cache one can write: a vector and a policy
 //! in O(n). Contents, weights, answers, causes and their order are equal, the capacity holds after
 //! every step, `validate` finds every link whole, and every value leaves exactly once.
+//!
+//! Over 600 lines: the model, the histories and what is compared read each other at every verb.
 
 use archstone_cache::policy::{
     self, Adaptive, Clock, Fifo, Lfu, Lirs, Lru, S3Fifo, Sieve, TwoQueue, WTinyLfu,

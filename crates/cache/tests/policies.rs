@@ -5,6 +5,7 @@ mod common;
 
 use archstone_cache::policy::{Adaptive, Arc, Lirs, Lru, S3Fifo, TwoQueue, WTinyLfu};
 use archstone_cache::{Builder, Policy, sync, unsync};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 type Cache<P> = unsync::Cache<u64, (), P>;
 
@@ -130,6 +131,55 @@ fn w_tinylfu_keeps_the_popular_through_a_scan_and_forgets_them_later() {
     hits(&mut cache, (0..200).flat_map(|_| 10_000..10_060));
     let new = (10_000..10_060).filter(|key| cache.peek(key).is_some()).count();
     assert!(new >= 55, "{new} of 60");
+}
+
+/// At admission a tie goes to who is there; else the one that was used less leaves, either way.
+#[test]
+fn w_tinylfu_decides_a_tie_for_the_old_one_and_sends_the_loser_away() {
+    type Hashed = BuildHasherDefault<DefaultHasher>;
+    let builder = Builder::new(5).policy::<WTinyLfu>().hasher(Hashed::default());
+    let mut cache: unsync::Cache<u64, (), WTinyLfu, Hashed> = builder.build().unwrap();
+    // The window has room for one: 1 to 4 are in the rest, in this order.
+    (1..=5).for_each(|key| cache.insert(key, ()).ignore());
+    let held = |cache: &unsync::Cache<u64, (), WTinyLfu, Hashed>| {
+        (1..=9).filter(|key| cache.peek(key).is_some()).collect::<Vec<u64>>()
+    };
+    // 5 against 1, each used once.
+    cache.insert(6, ()).ignore();
+    assert_eq!(held(&cache), [1, 2, 3, 4, 6]);
+    // 6, used twice, against 1: it stays, in the rest.
+    cache.get(&6);
+    cache.insert(7, ()).ignore();
+    assert_eq!(held(&cache), [2, 3, 4, 6, 7]);
+    // 7, used once, against 2, used twice by then: the newcomer leaves. (2 is protected meanwhile,
+    // so the next of the rest is 3: a tie again.)
+    cache.get(&2);
+    cache.insert(8, ()).ignore();
+    assert_eq!(held(&cache), [2, 3, 4, 6, 8]);
+    // 8, used three times, against 3: who was there longest and is used least leaves.
+    (0..2).for_each(|_| _ = cache.get(&8));
+    cache.insert(9, ()).ignore();
+    assert_eq!(held(&cache), [2, 4, 6, 8, 9]);
+    cache.validate();
+}
+
+/// The very first that leaves is remembered: it comes back to the main queue and outlives a scan.
+#[test]
+fn ghosts_are_kept_from_the_first_eviction_on() {
+    fn check<P: Policy>() {
+        let mut cache = Cache::<P>::with_policy(100);
+        hits(&mut cache, 0..101);
+        let first = (0..100).find(|key| cache.peek(key).is_none()).unwrap();
+        request(&mut cache, first);
+        hits(&mut cache, 1000..1060);
+        assert!(cache.peek(&first).is_some(), "{}", P::NAME);
+        cache.validate();
+    }
+    check::<S3Fifo>();
+    check::<Adaptive>();
+    check::<TwoQueue>();
+    check::<Arc>();
+    check::<Lirs>();
 }
 
 /// Hash flooding: strangers that collide with what is there would never be let in.

@@ -90,6 +90,68 @@ fn a_copy_evicts_in_the_same_order() {
     same_order::<WTinyLfu>(false);
 }
 
+/// What a policy has learnt is in the copy too: it says the same again, and does the same with keys that
+/// neither knew (ghosts, which are not kept, then say nothing). All words that were seen, in one.
+fn same_words<P: Policy>(forward: bool) -> u64 {
+    let mut seen = 0;
+    for seed in 0..40 {
+        let mut one = used::<P>(seed, 40 * seed);
+        let mut copy = of_forty::<P>();
+        let said = serde_json::to_value(one.snapshot()).unwrap();
+        copy.restore(through_json(&one.snapshot()), Duration::ZERO);
+        let says = serde_json::to_value(copy.snapshot()).unwrap();
+        let words = |snapshot: &serde_json::Value| -> Vec<(u64, u64)> {
+            let entries = snapshot["entries"].as_array().unwrap().iter();
+            entries.map(|e| (e["key"].as_u64().unwrap(), e["word"].as_u64().unwrap())).collect()
+        };
+        let (said, says) = (words(&said), words(&says));
+        if P::NAME == "W-TinyLFU" {
+            // Uses are counted by a sketch that grows while the copy is filled: a few may say more.
+            let uses = |word: u64| word >> 2 & 15;
+            let others = |words: &[(u64, u64)]| -> Vec<_> {
+                words.iter().map(|(key, word)| (*key, word & !(15 << 2))).collect()
+            };
+            assert_eq!(others(&says), others(&said), "seed {seed}");
+            let pairs = || says.iter().zip(&said).map(|(now, then)| (uses(now.1), uses(then.1)));
+            assert!(pairs().all(|(now, then)| now >= then), "seed {seed}");
+            assert!(pairs().filter(|(now, then)| now > then).count() <= 4, "seed {seed}");
+        } else {
+            assert_eq!(says, said, "{}, seed {seed}", P::NAME);
+        }
+        seen |= said.iter().fold(0, |all, (_, word)| all | word);
+        if forward {
+            for cache in [&mut one, &mut copy] {
+                for key in 1000..1300 {
+                    cache.insert(key, key).ignore();
+                    (0..key % 3).for_each(|_| _ = cache.get(&key));
+                }
+            }
+            assert_eq!(order(copy), order(one), "{}, seed {seed}", P::NAME);
+        }
+    }
+    seen
+}
+
+#[test]
+fn a_copy_has_learnt_what_the_original_had() {
+    same_words::<Lru>(true);
+    same_words::<Fifo>(true);
+    same_words::<Lfu>(true);
+    same_words::<Clock>(true);
+    same_words::<Sieve>(true);
+    assert_eq!(same_words::<S3Fifo>(true) & 15, 15, "uses, queue, filled");
+    assert_eq!(same_words::<TwoQueue>(true), 1, "the queue");
+    assert!(same_words::<ArcPolicy>(true) > 1, "list and target");
+    assert_eq!(same_words::<Lirs>(true), 1, "who is LIR");
+    let seen = same_words::<Adaptive>(true);
+    assert!(seen & 7 == 7 && seen >> 3 & 31 > 0, "uses, queue, since when the hand has not looked");
+    assert!(seen >> 8 & ((1 << 28) - 1) > 0 && seen >> 36 > 0, "target, what was of no use");
+    // A sketch counts who has left, too: what follows is not the same to the last.
+    let seen = same_words::<WTinyLfu>(false);
+    assert!(seen & 3 == 3 && seen >> 2 & 15 > 1, "queue, uses");
+    assert!(seen >> 6 & ((1 << 24) - 1) > 0 && seen >> 32 > 1, "window, dice");
+}
+
 #[test]
 fn the_first_to_leave_comes_first() {
     let mut cache = unsync::Cache::<u64, u64, Lru>::with_policy(9);

@@ -81,6 +81,28 @@ impl<T> Mutex<T> {
     }
 }
 
+/// The id of this thread, remembered: to ask `current` for it counts a reference up and down again.
+#[cfg(all(feature = "std", not(any(archstone_loom, archstone_shuttle))))]
+#[must_use]
+pub fn thread_id() -> thread::ThreadId {
+    std::thread_local! {
+        static ID: core::cell::Cell<Option<thread::ThreadId>> =
+            const { core::cell::Cell::new(None) };
+    }
+    ID.get().unwrap_or_else(|| {
+        let id = thread::current().id();
+        ID.set(Some(id));
+        id
+    })
+}
+
+/// The id of this thread; the model's.
+#[cfg(all(feature = "std", any(archstone_loom, archstone_shuttle)))]
+#[must_use]
+pub fn thread_id() -> thread::ThreadId {
+    thread::current().id()
+}
+
 /// Runs `body` under the model that this build was made for: every interleaving up to loom's
 /// bounds, `schedules` random ones under shuttle, once on real threads otherwise.
 pub fn model(schedules: usize, body: impl Fn() + Send + Sync + 'static) {

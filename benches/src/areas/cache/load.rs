@@ -62,6 +62,10 @@ impl Loads for Moka {
 
 pub(super) fn entries(area: &mut Area) {
     area.rows("cache.P11/overhead", |run| vec![overhead(run.quick)]);
+    area.race("cache.P11/parts", |_| {
+        let [load, insert] = parts();
+        Race::new("what P11/overhead takes the difference of", load).beside("insert", insert)
+    });
     area.race("cache.P11/miss", |_| {
         Race::new(
             "get or load of keys never seen before, a full cache of 16 K entries",
@@ -87,6 +91,20 @@ fn misses<L: Loads>() -> Runner {
 
 /// A miss that loads less a plain insertion of the same key into an equal cache.
 fn overhead(quick: bool) -> Row {
+    let time = Duration::from_millis(if quick { 600 } else { 3000 });
+    let budget = Budget { min_rounds: 5, max_rounds: 400, time };
+    let timings = interleave(&mut parts(), &budget);
+    let (load, insert) = (timings[0].best, timings[1].best);
+    let what = "ns that a miss that loads takes more than an insertion, nobody waiting";
+    let subject = Subject::new("cache.P11/overhead", what, Unit::Ns, Better::Lower);
+    let side = Side::new("archstone-cache Loading", (load - insert).max(0.0));
+    subject
+        .limit(side, LIMIT_NANOS)
+        .note(format!("{load:.0} ns and {insert:.0} ns, the look included"))
+}
+
+/// The two sides of that difference.
+fn parts() -> [Runner; 2] {
     let build = || {
         let builder = Builder::new(CAPACITY).policy::<Fifo>().hasher(hasher());
         builder.shards(1).build_sync().expect("valid")
@@ -98,16 +116,7 @@ fn overhead(quick: bool) -> Row {
     let insert = Runner::steady("insert", KEYS as usize, build(), |cache| {
         (0..KEYS).for_each(|key| cache.insert(key, key).ignore());
     });
-    let time = Duration::from_millis(if quick { 600 } else { 3000 });
-    let budget = Budget { min_rounds: 5, max_rounds: 400, time };
-    let timings = interleave(&mut [load, insert], &budget);
-    let (load, insert) = (timings[0].best, timings[1].best);
-    let what = "ns that a miss that loads takes more than an insertion, nobody waiting";
-    let subject = Subject::new("cache.P11/overhead", what, Unit::Ns, Better::Lower);
-    let side = Side::new("archstone-cache Loading", (load - insert).max(0.0));
-    subject
-        .limit(side, LIMIT_NANOS)
-        .note(format!("{load:.0} ns and {insert:.0} ns, the look included"))
+    [load, insert]
 }
 
 /// The most loads of one key when eight threads ask at once; the load lasts until all have had time

@@ -12,6 +12,7 @@ use archstone_cache::sim::{self, Trace};
 use archstone_cache::{Policy, unsync};
 
 use crate::areas::Area;
+use crate::measure::measured_section;
 use crate::row::{Better, Row, Side, Subject, Unit};
 use crate::workload::testdata;
 
@@ -29,7 +30,7 @@ pub(super) fn entries(area: &mut Area) {
     area.rows("cache.P6", |_| gap());
     area.rows("cache.P7", |_| references());
     area.rows("cache.P8", |_| phases());
-    area.rows("cache.P12", |_| simulator());
+    simulator(area);
 }
 
 /// Where a file of the traces is, here or in `$ARCHSTONE_DATA`.
@@ -290,29 +291,32 @@ fn phases() -> Vec<Row> {
 }
 
 /// Requests a second that the simulator replays.
-fn simulator() -> Vec<Row> {
+fn simulator(area: &mut Area) {
+    type Run = fn(&Trace, u64) -> u64;
+    let runs: [(&str, Run, f64); 4] = [
+        ("SIEVE", |trace, capacity| sim::run_policy::<Sieve>(trace, capacity).hits, 40.0),
+        ("S3-FIFO", |trace, capacity| sim::run_policy::<S3Fifo>(trace, capacity).hits, 40.0),
+        ("Adaptive", |trace, capacity| sim::run_policy::<Default>(trace, capacity).hits, 40.0),
+        ("OPT", |trace, capacity| sim::optimum(trace, capacity).hits, 3.0),
+    ];
+    for (name, run, least) in runs {
+        let id = format!("cache.P12/{name}");
+        area.rows(id.clone(), move |_| replayed(&id, run, least));
+    }
+}
+
+fn replayed(id: &str, run: fn(&Trace, u64) -> u64, least: f64) -> Vec<Row> {
     let what = "million requests a second of arc_OLTP at 10 % of its keys, in the simulator";
     let Some(trace) = trace("arc_OLTP").and_then(|keys| Trace::from_keys(keys).ok()) else {
         return Vec::new();
     };
     let capacity = trace.distinct() as u64 / 10;
-    let rate = |run: &dyn Fn() -> u64| {
-        let once = || {
-            let start = std::time::Instant::now();
-            std::hint::black_box(run());
-            trace.len() as f64 / start.elapsed().as_secs_f64() / 1e6
-        };
-        (0..7).map(|_| once()).fold(0.0, f64::max)
+    let once = || {
+        let start = std::time::Instant::now();
+        std::hint::black_box(measured_section(|| run(&trace, capacity)));
+        trace.len() as f64 / start.elapsed().as_secs_f64() / 1e6
     };
-    let row = |name: &str, run: &dyn Fn() -> u64, least: f64| {
-        Subject::new(&format!("cache.P12/{name}"), what, Unit::Ratio, Better::Higher)
-            .limit(Side::new("archstone-cache", rate(run)), least)
-            .note("best of 7")
-    };
-    vec![
-        row("SIEVE", &|| sim::run_policy::<Sieve>(&trace, capacity).hits, 40.0),
-        row("S3-FIFO", &|| sim::run_policy::<S3Fifo>(&trace, capacity).hits, 40.0),
-        row("Adaptive", &|| sim::run_policy::<Default>(&trace, capacity).hits, 40.0),
-        row("OPT", &|| sim::optimum(&trace, capacity).hits, 3.0),
-    ]
+    let rate = (0..7).map(|_| once()).fold(0.0, f64::max);
+    let subject = Subject::new(id, what, Unit::Ratio, Better::Higher);
+    vec![subject.limit(Side::new("archstone-cache", rate), least).note("best of 7")]
 }

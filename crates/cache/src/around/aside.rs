@@ -45,7 +45,7 @@ where
         Self { cache: Loading::new(cache) }
     }
 
-    /// The cache, with its verbs for futures and many keys.
+    /// The cache below: see [`around`](super).
     #[must_use]
     pub fn loading(&self) -> &Loading<K, V, P, S> {
         &self.cache

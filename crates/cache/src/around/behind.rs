@@ -158,7 +158,7 @@ where
         &self.inner.store
     }
 
-    /// The cache, to look at and to maintain.
+    /// The cache below: see [`around`](super).
     #[must_use]
     pub fn loading(&self) -> &Loading<K, Option<V>, P, S> {
         &self.inner.cache

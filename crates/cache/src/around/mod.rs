@@ -13,6 +13,9 @@
 //!
 //! Nothing here opens a connection or starts a thread. A store is your implementation of [`Store`];
 //! whoever has a timer calls [`WriteBehind::run`].
+//!
+//! Each gives the cache below, by `loading` (tiers: `near`): to look and to maintain, to invalidate what
+//! others have changed, and for its verbs for futures and many keys.
 
 mod aside;
 mod behind;

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use archstone_core::hash::hash;
 use archstone_core::shim::atomic::{AtomicU64, Ordering};
-use archstone_core::shim::thread;
+use archstone_core::shim::thread_id;
 use core::borrow::Borrow;
 use core::fmt;
 use core::hash::{BuildHasher, Hash};
@@ -160,7 +160,7 @@ where
         self
     }
 
-    /// The cache below, to look at and to maintain.
+    /// The cache below: see [`around`](super).
     #[must_use]
     pub fn loading(&self) -> &Loading<K, Marked<V>, P, S> {
         &self.cache
@@ -204,11 +204,11 @@ where
             return Ok(value);
         }
         let hash = self.cache.cache().hash(&key);
-        let here = Some(thread::current().id());
+        let here = Some(thread_id());
         loop {
             let valid = |marked: &Marked<V>| self.tags.is_valid(marked);
             let seen = || self.cache.cache().get_hashed(hash, &key).filter(valid);
-            let found = self.cache.turn(hash, &key, here, seen);
+            let found = self.cache.turn(hash, &key, here, None, seen);
             match found.unwrap_or_else(|wait| arrived(wait.block(), here)) {
                 // What was waited for may have been forgotten meanwhile.
                 Found::Value(marked) if valid(&marked) => return Ok(marked.value),

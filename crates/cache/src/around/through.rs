@@ -96,7 +96,7 @@ where
         self
     }
 
-    /// The cache: to invalidate what others have changed, to look, to maintain.
+    /// The cache below: see [`around`](super).
     #[must_use]
     pub fn loading(&self) -> &Loading<K, Option<V>, P, S> {
         &self.cache

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use archstone_core::Time;
-use archstone_core::shim::thread;
+use archstone_core::shim::thread_id;
 use core::fmt;
 use core::hash::{BuildHasher, Hash};
 use core::time::Duration;
@@ -176,7 +176,7 @@ where
         self
     }
 
-    /// The near tier, to look at and to maintain.
+    /// The near tier: see [`around`](super).
     #[must_use]
     pub fn near(&self) -> &Loading<K, Held<V>, P, S> {
         &self.near
@@ -196,11 +196,11 @@ where
             return Ok(Some(value));
         }
         let hash = self.near.cache().hash(key);
-        let here = Some(thread::current().id());
+        let here = Some(thread_id());
         loop {
             let seen =
                 || self.near.cache().get_hashed(hash, key).filter(|held| held.value.is_some());
-            let found = self.near.turn(hash, key, here, seen);
+            let found = self.near.turn(hash, key, here, None, seen);
             match found.unwrap_or_else(|wait| arrived(wait.block(), here)) {
                 Found::Value(held) => return Ok(held.value),
                 Found::Lead(lead) => return self.fetch(lead, hash, key, source),

@@ -6,7 +6,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use archstone_core::shim::thread;
+use archstone_core::shim::thread_id;
 use core::future::Future;
 use core::hash::{BuildHasher, Hash};
 use core::pin::pin;
@@ -60,7 +60,7 @@ where
         keys: &[K],
         mut load: impl FnMut(&[K]) -> Result<Vec<(K, V)>, E>,
     ) -> Result<Vec<Option<V>>, LoadError<E>> {
-        let here = Some(thread::current().id());
+        let here = Some(thread_id());
         let (mut answers, mut open) = self.look_up(keys);
         while !open.is_empty() {
             let Round { mut leads, waits } = self.round(keys, &mut open, &mut answers)?;
@@ -139,7 +139,7 @@ where
             let hash = self.inner.cache.hash(&keys[at]);
             let seen = || self.inner.cache.get_hashed(hash, &keys[at]);
             // No thread is named yet, so that a key that is asked for twice is waited for.
-            match self.turn(hash, &keys[at], None, seen) {
+            match self.turn(hash, &keys[at], None, None, seen) {
                 Ok(Found::Lead(lead)) => round.leads.push((at, lead)),
                 Ok(Found::Value(value)) => answers[at] = Some(value),
                 Ok(Found::Recursive) => return Err(LoadError::Recursive),

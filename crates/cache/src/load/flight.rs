@@ -13,13 +13,19 @@
 //!
 //! Locks are taken in the order table, flight; neither is held while a loader, a listener or a waker
 //! runs. `Eq` of keys and a look into the cache run under the lock of a table's shard.
+//!
+//! What a load costs that nobody waits for is locked instructions, some 20 cycles each, so they are
+//! counted: the table's lock frees itself with a store, a flight is used again where that keeps no
+//! key of the user's alive, and who saw that the key is not there does not look again unless a load
+//! of the table's shard has ended since (`ended`).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use archstone_core::pad::CachePadded;
-use archstone_core::shim::atomic::{AtomicBool, Ordering};
-use archstone_core::shim::{Mutex, thread};
+use archstone_core::shim::atomic::{AtomicBool, AtomicU64, Ordering};
+use archstone_core::shim::{Mutex, thread, thread_id};
+use archstone_core::spin::{Guard, Lock};
 use core::any::Any;
 use core::future::Future;
 use core::pin::Pin;
@@ -88,18 +94,26 @@ struct Write<K> {
     holds: bool,
 }
 
-struct Shard<K, V> {
+struct Table<K, V> {
     flights: Vec<(u64, Arc<Flight<K, V>>)>,
     writes: Vec<Write<K>>,
+    /// One that has ended and that nobody else holds, for the next.
+    spare: Option<Arc<Flight<K, V>>>,
 }
 
-impl<K: Eq, V> Shard<K, V> {
+struct Shard<K, V> {
+    table: Lock<Table<K, V>>,
+    /// Flights whose leader was done. Counted under the lock, after the leader has published.
+    ended: AtomicU64,
+}
+
+impl<K: Eq, V> Table<K, V> {
     fn find(&self, hash: u64, key: &K) -> Option<usize> {
         self.flights.iter().position(|(h, flight)| *h == hash && flight.key == *key)
     }
 }
 
-type Shards<K, V> = Box<[CachePadded<Mutex<Shard<K, V>>>]>;
+type Shards<K, V> = Box<[CachePadded<Shard<K, V>>]>;
 
 pub(crate) struct Flights<K, V> {
     shards: Shards<K, V>,
@@ -117,33 +131,51 @@ pub(crate) enum Turn<'a, K: Eq, V> {
 
 impl<K: Eq, V> Flights<K, V> {
     pub(crate) fn new() -> Self {
-        let shard =
-            |_| CachePadded::new(Mutex::new(Shard { flights: Vec::new(), writes: Vec::new() }));
+        let shard = |_| {
+            let table = Table { flights: Vec::new(), writes: Vec::new(), spare: None };
+            CachePadded::new(Shard { table: Lock::new(table), ended: AtomicU64::new(0) })
+        };
         Self { shards: (0..SHARDS).map(shard).collect() }
     }
 
-    fn shard(&self, hash: u64) -> &Mutex<Shard<K, V>> {
+    #[inline]
+    fn shard(&self, hash: u64) -> &Shard<K, V> {
         &self.shards[(hash >> 48) as usize % SHARDS]
+    }
+
+    #[inline]
+    fn table(&self, hash: u64) -> Guard<'_, Table<K, V>> {
+        self.shard(hash).table.lock()
+    }
+
+    /// How many flights have ended where this hash belongs: for [`Flights::turn`].
+    #[inline]
+    pub(crate) fn ended(&self, hash: u64) -> u64 {
+        self.shard(hash).ended.load(Ordering::Acquire)
     }
 
     /// Loads under way.
     pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().flights.len()).sum()
+        self.shards.iter().map(|shard| shard.table.lock().flights.len()).sum()
     }
 
     /// Joins the flight of a key, or begins one unless `seen` sees a value: under the lock that a
     /// leader takes after it has published, so a flight that has just ended is not flown again.
+    ///
+    /// `missed`: what [`Flights::ended`] said before the caller looked and saw no value. If it still
+    /// says so, no load of this key was published in between, and `seen` need not be asked.
     pub(crate) fn turn(
         &self,
         hash: u64,
         key: &K,
         here: Option<thread::ThreadId>,
+        missed: Option<u64>,
         seen: impl FnOnce() -> Option<V>,
     ) -> Turn<'_, K, V>
     where
         K: Clone,
     {
-        let mut shard = self.shard(hash).lock();
+        let mut shard = self.table(hash);
         if let Some(at) = shard.find(hash, key) {
             let flight = Arc::clone(&shard.flights[at].1);
             let mut state = flight.state.lock();
@@ -153,7 +185,7 @@ impl<K: Eq, V> Flights<K, V> {
                 drop(state);
                 return Turn::Lead(Lead { flights: self, flight: Some(flight) });
             }
-            if state.runs_on.is_some_and(|thread| thread == thread::current().id()) {
+            if state.runs_on.is_some_and(|thread| thread == thread_id()) {
                 return Turn::Recursive;
             }
             state.next += 1;
@@ -161,15 +193,17 @@ impl<K: Eq, V> Flights<K, V> {
             drop(state);
             return Turn::Wait(Wait { flights: self, flight: Some(flight), id });
         }
-        if let Some(value) = seen() {
-            return Turn::Hit(value);
+        if missed != Some(self.ended(hash)) {
+            if let Some(value) = seen() {
+                return Turn::Hit(value);
+            }
         }
         let flight = Self::begin(&mut shard, hash, key.clone(), here);
         Turn::Lead(Lead { flights: self, flight: Some(flight) })
     }
 
     fn begin(
-        shard: &mut Shard<K, V>,
+        shard: &mut Table<K, V>,
         hash: u64,
         key: K,
         runs_on: Option<thread::ThreadId>,
@@ -177,12 +211,18 @@ impl<K: Eq, V> Flights<K, V> {
         let held = |write: &Write<K>| write.holds && write.hash == hash && write.key == key;
         let overtaken = shard.writes.iter().any(held);
         let state = State { phase: Phase::Led, waiters: Vec::new(), next: 0, runs_on };
-        let flight = Arc::new(Flight {
-            hash,
-            key,
-            overtaken: AtomicBool::new(overtaken),
-            state: Mutex::new(state),
-        });
+        let (overtaken, state) = (AtomicBool::new(overtaken), Mutex::new(state));
+        let fresh = Flight { hash, key, overtaken, state };
+        let flight = match shard.spare.take() {
+            Some(mut spare) => match Arc::get_mut(&mut spare) {
+                Some(old) => {
+                    *old = fresh;
+                    spare
+                }
+                None => Arc::new(fresh),
+            },
+            None => Arc::new(fresh),
+        };
         shard.flights.push((hash, Arc::clone(&flight)));
         flight
     }
@@ -197,18 +237,30 @@ impl<K: Eq, V> Flights<K, V> {
     where
         K: Clone,
     {
-        let mut shard = self.shard(hash).lock();
+        let mut shard = self.table(hash);
         if shard.find(hash, key).is_some() || !wanted() {
             return None;
         }
         Some(Self::begin(&mut shard, hash, key.clone(), None))
     }
 
-    fn take_out(&self, flight: &Arc<Flight<K, V>>) {
-        let mut shard = self.shard(flight.hash).lock();
-        if let Some(at) = shard.flights.iter().position(|(_, other)| Arc::ptr_eq(other, flight)) {
-            shard.flights.swap_remove(at);
+    /// Takes a flight out of the table. It comes back if somebody waits for it: nobody can join any
+    /// more.
+    fn take_out(&self, flight: Arc<Flight<K, V>>) -> Option<Arc<Flight<K, V>>> {
+        let shard = self.shard(flight.hash);
+        let mut table = shard.table.lock();
+        // The lock excludes others who count: a store will do.
+        shard.ended.store(shard.ended.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        if let Some(at) = table.flights.iter().position(|(_, other)| Arc::ptr_eq(other, &flight)) {
+            table.flights.swap_remove(at);
         }
+        if Arc::strong_count(&flight) > 1 {
+            return Some(flight);
+        }
+        if !core::mem::needs_drop::<K>() {
+            table.spare = Some(flight);
+        }
+        None
     }
 
     /// The leader is done: everyone who waits gets what came of it.
@@ -221,9 +273,7 @@ impl<K: Eq, V> Flights<K, V> {
                 Flights::dissolve(self.0);
             }
         }
-        self.take_out(&flight);
-        // Nobody can join any more. If nobody has, there is nobody to tell.
-        let Err(flight) = Arc::try_unwrap(flight) else { return };
+        let Some(flight) = self.take_out(flight) else { return };
         let or_nothing = OrNothing(&flight);
         let outcome = outcome();
         core::mem::forget(or_nothing);
@@ -243,7 +293,7 @@ impl<K: Eq, V> Flights<K, V> {
     /// The leader is gone without a result: the first who waits leads, or nobody is there and the
     /// flight ends.
     pub(crate) fn abandon(&self, flight: &Arc<Flight<K, V>>) {
-        let mut shard = self.shard(flight.hash).lock();
+        let mut shard = self.table(flight.hash);
         let mut state = flight.state.lock();
         if matches!(state.phase, Phase::Dissolved) {
             return;
@@ -268,7 +318,7 @@ impl<K: Eq, V> Flights<K, V> {
     /// begins anew. To be called before the cache is changed. `by_write`: by a write that is in the
     /// table itself.
     pub(crate) fn overtake(&self, hash: u64, is_it: impl Fn(&K) -> bool, by_write: bool) {
-        let mut shard = self.shard(hash).lock();
+        let mut shard = self.table(hash);
         if !by_write {
             if let Some(write) = shard.writes.iter().find(|w| w.hash == hash && is_it(&w.key)) {
                 write.mixed.store(true, Ordering::Release);
@@ -286,7 +336,7 @@ impl<K: Eq, V> Flights<K, V> {
         for shard in &self.shards {
             let mut gone = Vec::new();
             {
-                let mut shard = shard.lock();
+                let mut shard = shard.table.lock();
                 for write in shard.writes.iter().filter(|write| which(&write.key)) {
                     write.mixed.store(true, Ordering::Release);
                 }
@@ -316,7 +366,7 @@ impl<K: Eq, V> Flights<K, V> {
     where
         K: Clone,
     {
-        let mut shard = self.shard(hash).lock();
+        let mut shard = self.table(hash);
         if let Some(write) = shard.writes.iter_mut().find(|w| w.hash == hash && w.key == *key) {
             write.writers += 1;
             write.mixed.store(true, Ordering::Release);
@@ -331,7 +381,7 @@ impl<K: Eq, V> Flights<K, V> {
 
     /// From now on, and until the write has ended, no load of its key is published.
     pub(crate) fn write_holds(&self, hash: u64, mixed: &Arc<AtomicBool>) {
-        let mut shard = self.shard(hash).lock();
+        let mut shard = self.table(hash);
         if let Some(write) = shard.writes.iter_mut().find(|w| Arc::ptr_eq(&w.mixed, mixed)) {
             write.holds = true;
         }
@@ -339,7 +389,7 @@ impl<K: Eq, V> Flights<K, V> {
 
     /// A write has ended. It is known by what it was given: no code of the user's runs.
     pub(crate) fn write_ends(&self, hash: u64, mixed: &Arc<AtomicBool>) {
-        let mut shard = self.shard(hash).lock();
+        let mut shard = self.table(hash);
         if let Some(at) = shard.writes.iter().position(|w| Arc::ptr_eq(&w.mixed, mixed)) {
             shard.writes[at].writers -= 1;
             if shard.writes[at].writers == 0 {
@@ -448,7 +498,7 @@ impl<'a, K: Eq, V> Wait<'a, K, V> {
 impl<K: Eq, V> Drop for Wait<'_, K, V> {
     fn drop(&mut self) {
         let Some(flight) = self.flight.take() else { return };
-        let mut shard = self.flights.shard(flight.hash).lock();
+        let mut shard = self.flights.table(flight.hash);
         let mut state = flight.state.lock();
         state.waiters.retain(|(id, _)| *id != self.id);
         if !matches!(state.phase, Phase::Vacant) {
@@ -491,7 +541,7 @@ impl<K, V, F: Future> Future for Running<'_, K, V, F> {
                 self.0.iter().for_each(|flight| flight.runs_on(None));
             }
         }
-        let here = thread::current().id();
+        let here = thread_id();
         self.flights.iter().for_each(|flight| flight.runs_on(Some(here)));
         let _off = Off(self.flights);
         self.future.as_mut().poll(context)

@@ -24,8 +24,8 @@
 //! - **A loader that asks for its own key** gets [`LoadError::Recursive`] where it would wait for
 //!   itself. (Two loaders in two threads that ask for each other's keys do wait for ever.)
 //!
-//! An uncontended load costs an allocation and two short locks more than an insertion; a hit costs
-//! nothing more than [`sync::Cache::get`](crate::sync::Cache::get).
+//! An uncontended load costs two short locks more than an insertion, and an allocation where keys
+//! own something; a hit costs one load more than [`sync::Cache::get`](crate::sync::Cache::get).
 
 mod bulk;
 mod flight;
@@ -34,7 +34,7 @@ mod write;
 
 use alloc::sync::Arc;
 use archstone_core::shim::atomic::{AtomicU64, Ordering};
-use archstone_core::shim::thread;
+use archstone_core::shim::{thread, thread_id};
 use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::fmt;
@@ -320,14 +320,15 @@ where
         key: K,
         load: impl FnOnce(&K) -> Result<V, E>,
     ) -> Result<V, (LoadError<E>, K)> {
-        if let Some(value) = self.inner.cache.get(&key) {
+        let hash = self.inner.cache.hash(&key);
+        let mut missed = Some(self.inner.flights.ended(hash));
+        if let Some(value) = self.inner.cache.look_up(hash, &key) {
             return Ok(value);
         }
-        let hash = self.inner.cache.hash(&key);
-        let here = Some(thread::current().id());
+        let here = Some(thread_id());
         let lead = loop {
             let seen = || self.inner.cache.get_hashed(hash, &key);
-            let found = self.turn(hash, &key, here, seen);
+            let found = self.turn(hash, &key, here, missed.take(), seen);
             match found.unwrap_or_else(|wait| arrived(wait.block(), here)) {
                 Found::Value(value) => return Ok(value),
                 Found::Lead(lead) => break lead,
@@ -344,15 +345,17 @@ where
         self.land(lead, hash, key, loaded, false)
     }
 
-    /// What there is for a key, or whom to wait for. `seen` says whether the value has come in.
+    /// What there is for a key, or whom to wait for. `seen` says whether the value has come in since
+    /// `missed` (see [`Flights::turn`]).
     pub(crate) fn turn<'a>(
         &'a self,
         hash: u64,
         key: &K,
         here: Option<thread::ThreadId>,
+        missed: Option<u64>,
         seen: impl FnOnce() -> Option<V>,
     ) -> Result<Found<'a, K, V>, Wait<'a, K, V>> {
-        Ok(match self.inner.flights.turn(hash, key, here, seen) {
+        Ok(match self.inner.flights.turn(hash, key, here, missed, seen) {
             Turn::Hit(value) => Found::Value(value),
             Turn::Lead(lead) => Found::Lead(lead),
             Turn::Recursive => Found::Recursive,
@@ -467,13 +470,14 @@ where
         key: K,
         load: impl Future<Output = Result<V, E>>,
     ) -> Result<V, LoadError<E>> {
-        if let Some(value) = self.inner.cache.get(&key) {
+        let hash = self.inner.cache.hash(&key);
+        let mut missed = Some(self.inner.flights.ended(hash));
+        if let Some(value) = self.inner.cache.look_up(hash, &key) {
             return Ok(value);
         }
-        let hash = self.inner.cache.hash(&key);
         let lead = loop {
             let seen = || self.inner.cache.get_hashed(hash, &key);
-            let found = match self.turn(hash, &key, None, seen) {
+            let found = match self.turn(hash, &key, None, missed.take(), seen) {
                 Ok(found) => found,
                 Err(wait) => arrived(wait.await, None),
             };

@@ -336,10 +336,10 @@ where
             None => {}
         }
         let hash = self.loading.cache().hash(&key);
-        let here = Some(archstone_core::shim::thread::current().id());
+        let here = Some(archstone_core::shim::thread_id());
         let failed = loop {
             let seen = || self.seen(hash, &key);
-            let found = self.loading.turn(hash, &key, here, seen);
+            let found = self.loading.turn(hash, &key, here, None, seen);
             match found.unwrap_or_else(|wait| arrived(wait.block(), here)) {
                 Found::Value(stamped) => return Ok(self.arrived(stamped)),
                 Found::Lead(lead) => {
@@ -380,7 +380,7 @@ where
         }
         let hash = self.loading.cache().hash(&key);
         let failed = loop {
-            let found = match self.loading.turn(hash, &key, None, || self.seen(hash, &key)) {
+            let found = match self.loading.turn(hash, &key, None, None, || self.seen(hash, &key)) {
                 Ok(found) => found,
                 Err(wait) => arrived(wait.await, None),
             };
@@ -514,7 +514,7 @@ where
         load: impl FnOnce(&K) -> Result<V, E>,
     ) -> Result<Answer<V>, LoadError<E>> {
         let Some(flight) = self.flight.take() else { return Err(LoadError::Recursive) };
-        flight.runs_on(Some(archstone_core::shim::thread::current().id()));
+        flight.runs_on(Some(archstone_core::shim::thread_id()));
         let lead = Lead::adopt(&self.cache.loading.inner.flights, flight);
         let from = self.cache.now();
         let loaded = load(&self.key);

@@ -229,6 +229,12 @@ impl Policy for Adaptive {
         let (least, most) = self.bounds();
         assert!(self.target <= most.max(least), "the target of the small queue");
     }
+    fn validate(&self, slots: &Slots) {
+        for (queue, units) in [(SMALL, self.small), (MAIN, self.main)] {
+            let sum = super::weigh(slots, |each| self.queues.for_each(queue, each));
+            assert_eq!(sum, units, "what queue {queue} weighs");
+        }
+    }
     /// The uses, the queue, and what the policy has learnt: since when the hand has not looked, the
     /// target, what was of no use.
     fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
@@ -264,5 +270,123 @@ impl Policy for Adaptive {
             + self.in_main.bytes()
             + self.ghosts.bytes()
             + self.main_ghosts.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archstone_core::hash::mix;
+
+    struct Full {
+        policy: Adaptive,
+        slots: Slots,
+        keys: u64,
+    }
+
+    impl Full {
+        fn new(limit: u32) -> Self {
+            let (mut policy, mut slots) = (Adaptive::new(limit.into()), Slots::new(false));
+            policy.reserve(limit as usize);
+            slots.reserve(limit as usize);
+            for slot in 0..limit {
+                slots.set(slot, mix(slot.into()) as u32, 1);
+                policy.insert(slot, &slots);
+            }
+            Self { policy, slots, keys: limit.into() }
+        }
+        /// One leaves and this one comes: the hash of who left, and whether it left the main queue.
+        fn put(&mut self, hash: u32) -> (u32, bool) {
+            let slot = self.policy.evict(&self.slots).unwrap();
+            let left = (self.slots.hash(slot), self.policy.in_main.get(slot));
+            self.slots.set(slot, hash, 1);
+            self.policy.insert(slot, &self.slots);
+            self.policy.validate(&self.slots);
+            left
+        }
+        fn new_key(&mut self) -> (u32, bool) {
+            self.keys += 1;
+            self.put(mix(self.keys) as u32)
+        }
+    }
+
+    /// An expert that is of no use for a whole capacity loses room, down to a fiftieth.
+    #[test]
+    fn a_small_queue_of_no_use_shrinks_after_a_capacity_of_it() {
+        let mut full = Full::new(1000);
+        assert_eq!((full.policy.target, full.policy.small, full.policy.main), (100, 100, 900));
+        while full.policy.useless <= 1000 {
+            full.new_key();
+            assert_eq!(full.policy.target, 100);
+        }
+        while full.policy.useless < 1900 {
+            full.new_key();
+            let expected = 100 - (full.policy.useless - 1000) / 16;
+            assert!(full.policy.target.abs_diff(expected) <= 1, "{}", full.policy.target);
+        }
+        (0..3000).for_each(|_| _ = full.new_key());
+        assert_eq!(full.policy.target, 20);
+        // One that was used is enough to hope again.
+        let used = full.policy.queues.oldest(SMALL).unwrap();
+        full.policy.hit(used, &full.slots);
+        let hash = full.slots.hash(used);
+        while full.new_key().0 != hash {}
+        assert_eq!(full.policy.useless, 0);
+    }
+
+    #[test]
+    fn queues_weigh_what_their_entries_do() {
+        let (mut policy, mut slots) = (Adaptive::new(600), Slots::new(true));
+        policy.reserve(200);
+        slots.reserve(200);
+        for slot in 0..200 {
+            slots.set(slot, mix(slot.into()) as u32, 3);
+            policy.insert(slot, &slots);
+        }
+        for key in 200..1000_u64 {
+            let slot = policy.evict(&slots).unwrap();
+            policy.validate(&slots);
+            slots.set(slot, mix(key) as u32, 1 + key % 5);
+            policy.insert(slot, &slots);
+            if key % 7 == 0 {
+                (0..2).for_each(|_| policy.hit(slot, &slots));
+            }
+        }
+    }
+
+    #[test]
+    fn who_comes_back_soon_moves_the_target_and_who_comes_late_does_not() {
+        let mut full = Full::new(1000);
+        let (hash, main) = full.new_key();
+        assert!(!main);
+        full.put(hash);
+        assert_eq!((full.policy.target, full.policy.useless), (101, 0));
+        let hash = loop {
+            if let (hash, false) = full.new_key() {
+                break hash;
+            }
+        };
+        (0..80).for_each(|_| _ = full.new_key());
+        let before = full.policy.target;
+        full.put(hash);
+        assert_eq!(full.policy.target, before, "later than a twentieth");
+        // Who left the main queue takes room from the small one.
+        for wanted in [before - 1, before - 2] {
+            let hash = loop {
+                if let (hash, true) = full.new_key() {
+                    break hash;
+                }
+            };
+            full.put(hash);
+            assert_eq!(full.policy.target, wanted);
+        }
+        // Up to two fifths.
+        for _ in 0..3000 {
+            let (hash, main) = full.new_key();
+            if !main {
+                full.put(hash);
+            }
+        }
+        assert_eq!(full.policy.target, 400);
     }
 }

@@ -209,6 +209,12 @@ impl Policy for Arc {
         assert!((0.0..=self.limit as f64).contains(&self.target), "the target");
         assert!(self.history.len() <= self.most_ghosts, "too many ghosts");
     }
+    fn validate(&self, slots: &Slots) {
+        for list in [ONCE, OFTEN] {
+            let sum = super::weigh(slots, |each| self.lists.for_each(list, each));
+            assert_eq!(sum, self.held[list], "what list {list} weighs");
+        }
+    }
     /// Which list, and the target but for its last bit.
     fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
         let target = self.target.to_bits() & !1;

@@ -201,6 +201,26 @@ mod tests {
         assert!(again <= 3, "taken twice: {again}");
     }
 
+    /// Few heavy entries are there at the first eviction, many light ones later.
+    #[test]
+    fn it_remembers_from_the_first_eviction_and_as_many_as_there_come_to_be() {
+        let mut ghosts = Ghosts::new();
+        ghosts.begin(1000, 2);
+        ghosts.push(print_of(1), 1);
+        assert!(ghosts.take(print_of(1), 1), "the first");
+        for i in 0..5000 {
+            ghosts.begin(1000, 1000);
+            ghosts.push(print_of(i), 1);
+        }
+        let young = (4000..5000).filter(|&i| ghosts.take(print_of(i), 1)).count();
+        assert!(young > 870, "{young} of 1000");
+        // Enough room: what is remembered stays.
+        let before = ghosts.bytes();
+        ghosts.push(print_of(9999), 1);
+        ghosts.begin(1000, 900);
+        assert!(ghosts.bytes() == before && ghosts.take(print_of(9999), 1));
+    }
+
     #[test]
     fn a_span_of_nothing_and_of_one() {
         let mut ghosts = Ghosts::new();

@@ -262,6 +262,20 @@ impl Policy for Lirs {
         assert_eq!(left, ghosts, "ghosts in order of leaving");
         assert!(ghosts <= self.most_ghosts, "too many ghosts");
     }
+    fn validate(&self, slots: &Slots) {
+        let (mut lir, mut stack) = (0, 0);
+        self.stack.for_each(0, |node| {
+            let number = node / 2;
+            let ghost = node % 2 == 1;
+            let units = if ghost { self.history.units(number) } else { slots.units(number) };
+            stack += units;
+            lir += if !ghost && self.lir.get(number) { units } else { 0 };
+        });
+        assert_eq!(stack, self.stack_units, "what the stack weighs");
+        assert_eq!(lir, self.lir_units, "what is LIR weighs");
+        let queue = super::weigh(slots, |each| self.queue.for_each(0, each));
+        assert_eq!(queue, self.queue_units, "what the queue weighs");
+    }
     /// Who is LIR. Where the others stand among these is not kept: they come back below the stack.
     fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
         self.for_each(&mut |slot| each(slot, u64::from(self.lir.get(slot))));

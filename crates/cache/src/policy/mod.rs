@@ -160,6 +160,11 @@ pub trait Policy: Send + 'static {
     /// Every slot in it, the one that would be evicted first (if none were used again) first, as
     /// far as that can be told cheaply. Panics if links disagree: `validate` of the caches calls it.
     fn for_each(&self, each: &mut dyn FnMut(u32));
+    /// Panics if what it has counted is not what `slots` say: `validate` of the caches calls it.
+    /// O(slots).
+    fn validate(&self, slots: &Slots) {
+        let _ = slots;
+    }
     /// Every slot in the order of [`for_each`](Policy::for_each), with a word of what else a snapshot
     /// is to keep of it: a queue, a count. Ghosts are not kept.
     fn save(&self, slots: &Slots, each: &mut dyn FnMut(u32, u64)) {
@@ -176,6 +181,13 @@ pub trait Policy: Send + 'static {
     fn clear(&mut self);
     /// Heap bytes.
     fn bytes(&self) -> usize;
+}
+
+/// What the slots of a list weigh together.
+fn weigh(slots: &Slots, list: impl FnOnce(&mut dyn FnMut(u32))) -> u64 {
+    let mut sum = 0;
+    list(&mut |slot| sum += slots.units(slot));
+    sum
 }
 
 /// Fractions of a limit in the words of a snapshot: in 2^24ths, up to 15 limits; exact for limits

@@ -159,6 +159,12 @@ impl Policy for S3Fifo {
         }
         assert_eq!(held, self.held, "entries of the queues");
     }
+    fn validate(&self, slots: &Slots) {
+        for (queue, units) in [(SMALL, self.small), (MAIN, self.main)] {
+            let sum = super::weigh(slots, |each| self.queues.for_each(queue, each));
+            assert_eq!(sum, units, "what queue {queue} weighs");
+        }
+    }
     /// The uses, the queue, and whether there were evictions before.
     fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
         self.for_each(&mut |slot| {

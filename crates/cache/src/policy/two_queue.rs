@@ -100,6 +100,10 @@ impl Policy for TwoQueue {
         }
         assert_eq!(held, self.held, "entries of the queues");
     }
+    fn validate(&self, slots: &Slots) {
+        let sum = super::weigh(slots, |each| self.queues.for_each(IN, each));
+        assert_eq!(sum, self.new, "what the first queue weighs");
+    }
     /// Which queue.
     fn save(&self, _: &Slots, each: &mut dyn FnMut(u32, u64)) {
         self.for_each(&mut |slot| each(slot, u64::from(self.in_main.get(slot))));

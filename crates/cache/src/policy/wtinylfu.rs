@@ -202,6 +202,12 @@ impl Policy for WTinyLfu {
         }
         assert!(self.window >= 1, "no window");
     }
+    fn validate(&self, slots: &Slots) {
+        for queue in [WINDOW, PROBATION, PROTECTED] {
+            let sum = super::weigh(slots, |each| self.queues.for_each(queue, each));
+            assert_eq!(sum, self.units[queue], "what queue {queue} weighs");
+        }
+    }
     /// Which queue, how often it was used, the window and the dice. The climb begins anew from there.
     fn save(&self, slots: &Slots, each: &mut dyn FnMut(u32, u64)) {
         // At most four fifths of the limit, so less than a whole: 24 bits.
@@ -227,5 +233,55 @@ impl Policy for WTinyLfu {
     }
     fn bytes(&self) -> usize {
         self.queues.bytes() + self.queue_of.capacity() + self.uses.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(policy: &mut WTinyLfu, hits: u64) -> (u64, f64) {
+        (policy.looks, policy.hits) = (1000, hits);
+        policy.climb();
+        assert_eq!((policy.looks, policy.hits), (0, 0), "a new sample");
+        (policy.window, policy.step)
+    }
+
+    #[test]
+    fn the_window_climbs_to_where_it_hits_more() {
+        let mut policy = WTinyLfu::new(1000);
+        let near = |(window, step): (u64, f64), expected: (u64, f64)| {
+            assert!(window == expected.0 && (step - expected.1).abs() < 1e-9, "{window} {step}");
+        };
+        // The first sample has none before it.
+        near(sample(&mut policy, 500), (10, -62.5));
+        // No worse: on in the same direction, by less; never below one.
+        near(sample(&mut policy, 500), (1, -61.25));
+        // Worse: back.
+        near(sample(&mut policy, 480), (62, 60.025));
+        near(sample(&mut policy, 490), (122, 58.8245));
+        // Much worse: back, and with the first step again.
+        near(sample(&mut policy, 400), (63, -62.5));
+        near(sample(&mut policy, 600), (1, -62.5));
+        near(sample(&mut policy, 500), (63, 62.5));
+        // Up to four fifths of the limit, no further.
+        (0..30).for_each(|up| _ = sample(&mut policy, 560 + up * 60));
+        assert_eq!(policy.window, 800);
+        // Another limit is another hill.
+        policy.set_limit(500);
+        assert_eq!((policy.window, policy.last_ratio, policy.step), (5, -1.0, -31.25));
+    }
+
+    #[test]
+    fn a_sample_is_ten_looks_an_entry() {
+        let (mut policy, mut slots) = (WTinyLfu::new(20), Slots::new(false));
+        policy.reserve(20);
+        slots.reserve(20);
+        slots.set(3, 7, 1);
+        policy.insert(3, &slots);
+        (0..198).for_each(|_| policy.hit(3, &slots));
+        assert_eq!((policy.looks, policy.hits, policy.last_ratio), (199, 198, -1.0));
+        policy.hit(3, &slots);
+        assert_eq!((policy.looks, policy.last_ratio), (0, 199.0 / 200.0));
     }
 }

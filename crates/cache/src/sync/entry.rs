@@ -173,20 +173,37 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
             None => Time::MAX,
         };
         let mut fresh = Fresh { hash: hash as u32, units, key, value, last };
+        let mut lean = inner.is_lean();
         loop {
             let mut removed = Removed::new();
             let outcome = {
                 let mut store = shard.lock();
-                let old = store.find(hash as u32, |k| *k == fresh.key, now);
-                let yes = match old {
+                let mut old = store.table.find(hash as u32, |k| *k == fresh.key);
+                let yes = match old.filter(|&slot| !store.is_due(slot, now)) {
                     Some(slot) => store.table.at(slot, |_, value| wanted(Some(value))),
                     None => Some(wanted(None)),
                 };
                 if yes != Some(true) {
                     return Err((fresh.key, fresh.value));
                 }
+                if lean && old.is_none() {
+                    let Fresh { key, value, .. } = fresh;
+                    let budget = &mut &inner.common;
+                    let (victim, refused) = store.insert_plain_new(hash as u32, key, value, budget);
+                    drop(store);
+                    drop(victim);
+                    let Some((key, value)) = refused else { return Ok(Insert::New) };
+                    // Nothing here can leave, or everything is pinned: the long way finds out.
+                    lean = false;
+                    fresh = Fresh { hash: hash as u32, units, key, value, last };
+                    continue;
+                }
                 inner.tidy(&mut store, now, &mut removed);
-                store.insert(fresh, now, &mut &inner.common, &mut removed)
+                if !removed.is_empty() {
+                    // It may have been the one.
+                    old = store.table.find(hash as u32, |k| *k == fresh.key);
+                }
+                store.insert_over(old, fresh, now, &mut &inner.common, &mut removed)
             };
             inner.tell(shard, removed);
             match inner.answer(shard, hash, outcome) {
@@ -248,7 +265,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
         store.restore(entry, word, now, &mut &self.inner.common)
     }
 
-    /// [`Cache::get`] by a hash that is known.
+    /// [`Cache::get`] by a hash that is known; the look-up is not counted.
     #[cfg(feature = "std")]
     pub(crate) fn get_hashed(&self, hash: u64, key: &K) -> Option<V>
     where

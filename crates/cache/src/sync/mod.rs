@@ -190,6 +190,13 @@ impl<K, V, P: Policy, S, C: Cells<K, V>> Inner<K, V, P, S, C> {
         }
     }
 
+    /// Whether an insertion has nothing to hand around now.
+    #[inline(always)]
+    fn is_lean(&self) -> bool {
+        let limit = self.common.limit();
+        self.lean && self.common.used() <= limit && limit > 0
+    }
+
     /// What every insertion does first: a few looks for what has expired, and a step of a capacity
     /// that was lowered.
     #[inline]
@@ -353,7 +360,17 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        let hash = self.inner.hasher.hash_one(key);
+        self.look_up(self.inner.hasher.hash_one(key), key)
+    }
+
+    /// [`Cache::get`] by a hash that is known.
+    #[inline(always)]
+    pub(crate) fn look_up<Q>(&self, hash: u64, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+        V: Clone,
+    {
         if C::SHARED && P::SHARED_HIT && self.inner.plain {
             let found = self.inner.shard(hash).look::<Q, false>(hash as u32, key, Time::ZERO, true);
             if let Some(found) = found {
@@ -472,7 +489,7 @@ impl<K: Hash + Eq, V, P: Policy, S: BuildHasher, C: Cells<K, V>> Cache<K, V, P, 
     #[inline]
     pub fn insert(&self, key: K, value: V) -> Insert<K, V> {
         let inner = &*self.inner;
-        if !inner.lean || inner.common.used() > inner.common.limit() || inner.common.limit() == 0 {
+        if !inner.is_lean() {
             return self.insert_at(key, value, inner.now());
         }
         let hash = inner.hasher.hash_one(&key);

@@ -176,6 +176,10 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
                     "{} objects, there may be {NONE}",
                     self.slots.len()
                 );
+                // By a quarter at a time: doubling would leave up to half of them unused.
+                if self.slots.len() == self.slots.capacity() {
+                    self.slots.reserve_exact(self.slots.len() / 4 + 16);
+                }
                 self.slots.push(new);
                 (self.slots.len() - 1) as u32
             }
@@ -277,18 +281,22 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
             return;
         }
         let (region, parent, mut points) = (*region, *parent, core::mem::take(points));
+
         let middle = points.len() / 2;
         points.select_nth_unstable_by_key(middle, |(at, _)| at[axis]);
         // Above the least coordinate, so that neither side is empty.
         let cut = points[middle].0[axis].max(all.low[axis] + 1);
         let len = points.len() as u32;
-        let right: Vec<(Cube, u32)> =
-            points.iter().copied().filter(|(at, _)| at[axis] >= cut).collect();
-        points.retain(|(at, _)| at[axis] < cut);
+        // Room for what a bucket may hold, no more.
+        let mut left = Vec::with_capacity(BUCKET + 1);
+        let mut right = Vec::with_capacity(BUCKET + 1);
+        for point in points {
+            if point.0[axis] < cut { left.push(point) } else { right.push(point) }
+        }
         let (mut below, mut above) = (region, region);
         below.high[axis] = cut - 1;
         above.low[axis] = cut;
-        let sides = [(below, points), (above, right)].map(|(region, points)| {
+        let sides = [(below, left), (above, right)].map(|(region, points)| {
             let number = self.free_nodes.pop().unwrap_or(self.nodes.len() as u32);
             for (place, (_, slot)) in points.iter().enumerate() {
                 let slot = &mut self.slots[*slot as usize];
@@ -336,7 +344,7 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
     /// Two buckets of few become one.
     fn join(&mut self, node: u32) {
         let Node::Cut { sides, parent, .. } = self.nodes[node as usize] else { return };
-        let (mut region, mut all) = (CubeBox::EMPTY, Vec::new());
+        let (mut region, mut all) = (CubeBox::EMPTY, Vec::with_capacity(BUCKET + 1));
         for side in sides {
             if let Node::Bucket { region: part, points, .. } = &mut self.nodes[side as usize] {
                 region.join(part);

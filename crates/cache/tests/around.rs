@@ -206,11 +206,12 @@ fn process(
     let near = Tiers::new(Builder::new(10).clock(Arc::clone(clock)), secs(60)).unwrap();
     let near = Arc::new(near.below(Arc::clone(far), secs(3600)).on_bus(bus.clone()));
     let hears = Arc::downgrade(&near);
-    bus.subscribe(move |what| {
+    let hears = bus.subscribe(move |what| {
         if let Some(near) = hears.upgrade() {
             near.heard(what);
         }
     });
+    hears.detach();
     near
 }
 
@@ -377,10 +378,9 @@ fn a_bus_tells_the_others() {
     let pages = || {
         let pages = Tagged::new(Cache::new(9), 1024).on_bus(bus.clone());
         let hears = pages.clone();
-        bus.subscribe(move |what| hears.heard(what));
-        pages
+        (pages, bus.subscribe(move |what| hears.heard(what)))
     };
-    let (a, b) = (pages(), pages());
+    let ((a, hears_a), (b, _hears_b)) = (pages(), pages());
     let all = || a.invalidate_all();
     let forget: [&dyn Fn(); 4] =
         [&|| _ = a.remove(&1), &|| a.invalidate_tag("x"), &|| a.invalidate_path("p/q"), &all];
@@ -392,4 +392,26 @@ fn a_bus_tells_the_others() {
         assert_eq!((a.get(&1), b.get(&1)), (None, None));
     }
     bus.publish(&Invalidation::Tag("nobody's".into()));
+    b.insert(1, 1, &TagSet::new()).ignore();
+    a.insert(1, 1, &TagSet::new()).ignore();
+    drop(hears_a);
+    _ = b.remove(&1);
+    assert_eq!((a.get(&1), b.get(&1)), (Some(1), None), "who hears no more keeps his entry");
+    assert_eq!(format!("{bus:?}"), "LocalBus(1 subscribers)");
+}
+
+/// The bus owns its subscribers, these own the caches, these own the bus: a dropped subscription
+/// opens that circle.
+#[test]
+fn a_bus_keeps_no_cache_alive() {
+    let bus = Arc::new(LocalBus::<u32>::new());
+    let value = Arc::new(());
+    let pages = Tagged::new(Cache::new(9), 16).on_bus(bus.clone());
+    pages.insert(1, Arc::clone(&value), &TagSet::new()).ignore();
+    let hears = pages.clone();
+    let subscription = bus.subscribe(move |what| hears.heard(what));
+    drop((pages, bus));
+    assert_eq!(Arc::strong_count(&value), 2, "the subscription holds it");
+    drop(subscription);
+    assert_eq!(Arc::strong_count(&value), 1);
 }

@@ -327,8 +327,9 @@ fn tiers_with_two_writers_and_two_readers_go_forward_only() {
             let near: Near = Tiers::new(near, Duration::from_secs(60)).unwrap();
             let near = near.below(Arc::clone(&far), Duration::from_secs(3600));
             let near = Arc::new(near.on_bus(bus.clone()));
-            let hears = Arc::clone(&near);
-            bus.subscribe(move |what| hears.heard(what));
+            let hears = Arc::downgrade(&near);
+            let hears = bus.subscribe(move |what| _ = hears.upgrade().map(|near| near.heard(what)));
+            hears.detach();
             near
         };
         let processes = [process(), process()];

@@ -65,6 +65,9 @@ impl Bitmap {
     /// Takes `span` if all of it is free: one look, no second walk.
     #[inline]
     pub fn take(&mut self, span: Span) -> bool {
+        if let Some(free) = self.take_inside(span) {
+            return free;
+        }
         if !self.is_free(span) {
             return false;
         }
@@ -78,6 +81,31 @@ impl Bitmap {
     pub fn is_free(&self, span: Span) -> bool {
         let Some((first, last)) = self.inside(span) else { return true };
         (first / 64..=last / 64).all(|word| self.words[word] & mask(word, first, last) == 0)
+    }
+
+    /// [`take`](Self::take) of a span that there are words for; `None` of any other.
+    #[inline]
+    fn take_inside(&mut self, span: Span) -> Option<bool> {
+        if span.is_empty() || span.lo < self.base || span.hi > self.end(self.words.len()) {
+            return None;
+        }
+        let (first, last) = ((span.lo - self.base) as usize, (span.hi - 1 - self.base) as usize);
+        if first / 64 == last / 64 {
+            // Most stays: one word.
+            let (word, mask) = (self.words.get_mut(first / 64)?, mask(first / 64, first, last));
+            let free = *word & mask == 0;
+            if free {
+                *word |= mask;
+            }
+            return Some(free);
+        }
+        let words = self.words.get_mut(first / 64..=last / 64)?;
+        let masked = |nth: usize| mask(first / 64 + nth, first, last);
+        let free = words.iter().enumerate().all(|(nth, word)| word & masked(nth) == 0);
+        if free {
+            words.iter_mut().enumerate().for_each(|(nth, word)| *word |= masked(nth));
+        }
+        Some(free)
     }
 
     /// Runs of taken points, in order.
@@ -292,6 +320,24 @@ impl Occupancy {
         self.peak(span, capacity).checked_add(permits).is_some_and(|sum| sum <= capacity)
     }
 
+    /// [`add`](Self::add), if it [`fits`](Self::fits): says whether.
+    #[inline]
+    pub(crate) fn take(&mut self, span: Span, permits: u32, capacity: u32) -> bool {
+        match self {
+            Self::Bits(bits) if permits == capacity => {
+                if let Some(taken) = bits.take_inside(span) {
+                    return taken;
+                }
+            }
+            _ => {}
+        }
+        let fits = self.fits(span, permits, capacity);
+        if fits {
+            self.add(span, permits, capacity);
+        }
+        fits
+    }
+
     #[inline]
     pub(crate) fn add(&mut self, span: Span, permits: u32, capacity: u32) {
         match self {
@@ -381,7 +427,7 @@ mod tests {
                     if bit { prop_assert!(bits.take(span)); }
                     counters[at(span)].iter_mut().for_each(|c| *c += permits);
                     map.add(span, permits);
-                    both.add(span, permits, 3);
+                    prop_assert!(both.take(span, permits, 3));
                     held.push((span, permits, bit));
                 }
                 for point in -350..550 {

@@ -465,6 +465,8 @@ impl<K: Hash + Eq + Clone, S: BuildHasher + Default> LockManager<K, S> {
                 front.is_some_and(|next| !entry.holders.iter().any(|hold| hold.conflicts(*next)));
             assert!(!runs, "the front of a queue waits for a holder");
         }
+        let live = self.txns.iter().filter(|state| state.live).count();
+        assert_eq!(live + self.free.len(), self.txns.len(), "what ended makes room");
         for slot in 0..self.txns.len() as u32 {
             if self.txns[slot as usize].live {
                 assert_eq!(self.youngest_of_circle(slot), None, "no circle (I8)");

@@ -11,6 +11,8 @@
 //!    start of a slot, it and the slot's entries still differ in the same group and in none above,
 //!    so the place of an entry can be computed again when it is taken out.)
 //! 3. `bits` has a bit for each slot that is not empty.
+//! 4. The entry armed last may be in no list yet (`fresh`): most leases are given back before the
+//!    next is granted, and such a one costs the lists nothing. Its links are `NONE`.
 
 use crate::slab::{NONE, Slab};
 use alloc::vec::Vec;
@@ -43,6 +45,9 @@ pub(crate) struct Wheel {
     levels: u16,
     /// A slot that is being moved down, one entry a step.
     moving: u32,
+    /// The entry armed last, if it is in no list, and its deadline.
+    fresh: u32,
+    fresh_due: u64,
     /// Heads of the lists; allocated when the first entry is armed.
     heads: Vec<u32>,
 }
@@ -57,7 +62,16 @@ fn place(cursor: u64, due: u64) -> (usize, usize) {
 
 impl Wheel {
     pub(crate) const fn new() -> Self {
-        Self { cursor: 0, bits: [0; LEVELS], levels: 0, moving: NONE, heads: Vec::new() }
+        let (moving, fresh, fresh_due) = (NONE, NONE, 0);
+        Self {
+            cursor: 0,
+            bits: [0; LEVELS],
+            levels: 0,
+            moving,
+            fresh,
+            fresh_due,
+            heads: Vec::new(),
+        }
     }
 
     /// Puts in the entry `at`, whose deadline is `due`; one that has passed is due at once.
@@ -69,6 +83,22 @@ impl Wheel {
     /// [`arm`](Self::arm) of an entry that is about to be put into the place `at`, with these links.
     #[inline(always)]
     pub(crate) fn link<T: Timed>(&mut self, slab: &mut Slab<T>, at: u32, due: u64) -> Links {
+        self.settle(slab);
+        (self.fresh, self.fresh_due) = (at, due);
+        Links::NONE
+    }
+
+    /// Puts the entry armed last into its list.
+    #[inline(always)]
+    fn settle<T: Timed>(&mut self, slab: &mut Slab<T>) {
+        let at = core::mem::replace(&mut self.fresh, NONE);
+        if at != NONE {
+            *slab[at].links() = self.list(slab, at, self.fresh_due);
+        }
+    }
+
+    #[inline(always)]
+    fn list<T: Timed>(&mut self, slab: &mut Slab<T>, at: u32, due: u64) -> Links {
         let (level, slot) = place(self.cursor, due.max(self.cursor));
         if self.heads.is_empty() {
             self.allocate();
@@ -98,6 +128,10 @@ impl Wheel {
     /// [`disarm`](Self::disarm) of an entry that is about to go, with these links.
     #[inline(always)]
     pub(crate) fn unlink<T: Timed>(&mut self, slab: &mut Slab<T>, at: u32, links: Links, due: u64) {
+        if at == self.fresh {
+            self.fresh = NONE;
+            return;
+        }
         let Links { prev, next } = links;
         if let Some(next) = slab.get_mut(next) {
             next.links().prev = prev;
@@ -145,7 +179,11 @@ impl Wheel {
         if self.moving != NONE {
             return Some(self.cursor);
         }
-        self.first().map(|(_, _, start)| start)
+        let first = self.first().map(|(_, _, start)| start);
+        if self.fresh == NONE {
+            return first;
+        }
+        Some(first.map_or(self.fresh_due, |start| start.min(self.fresh_due)))
     }
 
     /// Whether [`pop`](Self::pop) may find something at `now`.
@@ -162,6 +200,7 @@ impl Wheel {
         now: u64,
         budget: &mut usize,
     ) -> Option<u32> {
+        self.settle(slab);
         while *budget > 0 {
             if self.moving != NONE {
                 *budget -= 1;
@@ -176,7 +215,7 @@ impl Wheel {
                     // All that is due of a slot goes without moving down first.
                     return Some(at);
                 }
-                self.arm(slab, at, due);
+                *slab[at].links() = self.list(slab, at, due);
                 continue;
             }
             let Some((level, slot, start)) = self.first().filter(|first| first.2 <= now) else {
@@ -232,6 +271,7 @@ impl Wheel {
             walk(head, &|due| assert_eq!(place(self.cursor, due.max(self.cursor)), (level, slot)));
         }
         walk(self.moving, &|_| ());
+        walk(self.fresh, &|due| assert_eq!(due, self.fresh_due));
         seen
     }
 }

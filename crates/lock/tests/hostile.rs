@@ -158,6 +158,19 @@ fn a_hold_ends_at_the_longest_hold_whatever_is_asked() {
     let lease = table.try_acquire(Time::ZERO, &1, SECOND * 60).unwrap();
     assert_eq!(lease.until(), Time::from_secs(10));
     assert_eq!(table.extend(Time::from_secs(9), lease, SECOND * 60), Ok(Time::from_secs(10)));
+    // The same for a reader, and for a request that waited: counted from its own grant on.
+    let table = LeaseTable::<u64>::builder().max_hold(SECOND * 10).build();
+    let reader = table.acquire_all(Time::ZERO, &[Demand::shared(2)], SECOND * 60).unwrap();
+    assert_eq!(reader.until(), Time::from_secs(10));
+    let wait = Request { demands: &[Demand::exclusive(2)], ttl: SECOND * 60, wait: SECOND * 60 };
+    assert!(matches!(table.enqueue(Time::from_secs(4), &wait), Ok(Outcome::Waiting(_))));
+    table.release(Time::from_secs(5), reader).unwrap();
+    let mut events = Vec::new();
+    table.advance(Time::from_secs(5), &mut events);
+    let [Event::Granted(_, waited)] = events[..] else { panic!("{events:?}") };
+    assert_eq!(waited.until(), Time::from_secs(15));
+    assert_eq!(table.extend(Time::from_secs(6), waited, SECOND * 60), Ok(Time::from_secs(15)));
+    table.audit();
     let zero = LeaseTable::<u64>::builder().max_hold(Duration::ZERO).build();
     assert!(zero.try_acquire(Time::ZERO, &1, SECOND).is_err());
 }

@@ -72,6 +72,43 @@ fn futures_are_served_in_order_and_a_dropped_one_passes_its_turn_on() {
 }
 
 #[test]
+fn the_waker_of_the_last_poll_is_woken_and_a_done_future_gives_nothing_back() {
+    let mutex = KeyedMutex::<u64>::new();
+    let woken: [Arc<Woken>; 2] = Default::default();
+    let wakers: Vec<Waker> = woken.iter().map(|w| Waker::from(w.clone())).collect();
+    let guard = mutex.try_lock(&1).unwrap();
+    let mut future = Box::pin(mutex.lock_async(&1));
+    assert!(poll(future.as_mut(), &wakers[0]).is_none());
+    assert!(poll(future.as_mut(), &wakers[1]).is_none(), "it moved to another task");
+    drop(guard);
+    let count = |n: usize| woken[n].0.load(Ordering::Relaxed);
+    assert_eq!((count(0), count(1)), (0, 1));
+    let guard = poll(future.as_mut(), &wakers[1]).expect("its turn");
+    drop(future);
+    assert!(mutex.try_lock(&1).is_none(), "the guard holds it, not the future");
+    drop(guard);
+    assert!(mutex.is_empty());
+}
+
+#[test]
+fn a_thread_that_finds_it_held_stands_in_the_queue() {
+    let mutex = KeyedMutex::<u64>::new();
+    let guard = mutex.lock(&1);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| drop(mutex.lock(&1)));
+        let start = std::time::Instant::now();
+        while mutex.len() < 2 && start.elapsed() < Duration::from_secs(20) {
+            std::thread::yield_now();
+        }
+        let queued = mutex.len();
+        drop(guard);
+        waits.join().unwrap();
+        assert_eq!(queued, 2, "the holder and the one who waits");
+    });
+    assert!(mutex.is_empty());
+}
+
+#[test]
 fn a_timeout_leaves_the_queue() {
     let mutex = KeyedMutex::<u64>::new();
     let guard = mutex.lock(&1);

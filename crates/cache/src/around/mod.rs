@@ -31,7 +31,7 @@ pub use through::{Lives, Through};
 pub use tiers::{Held, Local, Tier, Tiers};
 
 use alloc::string::String;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use archstone_core::shim::Mutex;
 
@@ -125,6 +125,11 @@ pub trait Bus<K> {
 
 type Subscriber<K> = Arc<dyn Fn(&Invalidation<K>) + Send + Sync>;
 
+struct Subscribers<K> {
+    next: u64,
+    all: Vec<(u64, Subscriber<K>)>,
+}
+
 /// A [`Bus`] within one process: `publish` calls every subscriber, in turn.
 ///
 /// ```
@@ -133,22 +138,66 @@ type Subscriber<K> = Arc<dyn Fn(&Invalidation<K>) + Send + Sync>;
 ///
 /// let (bus, heard) = (LocalBus::new(), Arc::new(Mutex::new(vec![])));
 /// let into = heard.clone();
-/// bus.subscribe(move |what: &Invalidation<u32>| into.lock().unwrap().push(what.clone()));
+/// let hears = bus.subscribe(move |what: &Invalidation<u32>| into.lock().unwrap().push(what.clone()));
 /// bus.publish(&Invalidation::All);
+/// drop(hears);
+/// bus.publish(&Invalidation::Tag("unheard".into()));
 /// assert_eq!(*heard.lock().unwrap(), [Invalidation::All]);
 /// ```
-pub struct LocalBus<K>(Mutex<Vec<Subscriber<K>>>);
+pub struct LocalBus<K>(Arc<Mutex<Subscribers<K>>>);
 
 impl<K> LocalBus<K> {
     /// A bus that nobody listens to yet.
     #[must_use]
     pub fn new() -> Self {
-        Self(Mutex::new(Vec::new()))
+        Self(Arc::new(Mutex::new(Subscribers { next: 0, all: Vec::new() })))
     }
 
-    /// Calls `hear` for every message from now on.
-    pub fn subscribe(&self, hear: impl Fn(&Invalidation<K>) + Send + Sync + 'static) {
-        self.0.lock().push(Arc::new(hear));
+    /// Calls `hear` for every message until what this returns is dropped.
+    ///
+    /// A `hear` that owns the cache, which owns the bus, keeps both alive so long: own a `Weak` of
+    /// the cache, or hold the subscription beside the cache.
+    pub fn subscribe(
+        &self,
+        hear: impl Fn(&Invalidation<K>) + Send + Sync + 'static,
+    ) -> Subscription<K> {
+        let mut subscribers = self.0.lock();
+        let id = subscribers.next;
+        subscribers.next += 1;
+        subscribers.all.push((id, Arc::new(hear)));
+        Subscription { of: Arc::downgrade(&self.0), id }
+    }
+}
+
+/// A subscriber of a [`LocalBus`]; it hears until this is dropped.
+#[must_use = "dropped at once, it hears nothing"]
+pub struct Subscription<K> {
+    of: Weak<Mutex<Subscribers<K>>>,
+    id: u64,
+}
+
+impl<K> Subscription<K> {
+    /// Hears as long as the bus is there: for a `hear` that owns a `Weak` of the cache.
+    pub fn detach(mut self) {
+        self.of = Weak::new();
+    }
+}
+
+impl<K> Drop for Subscription<K> {
+    fn drop(&mut self) {
+        let Some(subscribers) = self.of.upgrade() else { return };
+        let mut subscribers = subscribers.lock();
+        let Some(at) = subscribers.all.iter().position(|&(id, _)| id == self.id) else { return };
+        let hear = subscribers.all.remove(at);
+        // What it owns may be the last of a cache, whose values may use the bus when they drop.
+        drop(subscribers);
+        drop(hear);
+    }
+}
+
+impl<K> core::fmt::Debug for Subscription<K> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Subscription({})", self.id)
     }
 }
 
@@ -160,8 +209,8 @@ impl<K> Default for LocalBus<K> {
 
 impl<K> Bus<K> for LocalBus<K> {
     fn publish(&self, what: &Invalidation<K>) {
-        let subscribers = self.0.lock().clone();
-        subscribers.iter().for_each(|hear| hear(what));
+        let subscribers = self.0.lock().all.clone();
+        subscribers.iter().for_each(|(_, hear)| hear(what));
     }
 }
 
@@ -173,7 +222,7 @@ impl<K, B: Bus<K> + ?Sized> Bus<K> for Arc<B> {
 
 impl<K> core::fmt::Debug for LocalBus<K> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "LocalBus({} subscribers)", self.0.lock().len())
+        write!(f, "LocalBus({} subscribers)", self.0.lock().all.len())
     }
 }
 

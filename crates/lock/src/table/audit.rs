@@ -8,6 +8,7 @@ use crate::demand::Span;
 use crate::slab::NONE;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use archstone_core::shim::atomic::Ordering;
 use core::hash::{BuildHasher, Hash};
 
 impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
@@ -18,7 +19,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
         let mut set = Set::lock(&self.shards, &ids);
         let mut sums: BTreeMap<(u16, u32), (Steps, u32)> = BTreeMap::new();
         let mut queued: BTreeSet<(u64, u16, u32)> = BTreeSet::new();
-        let (mut waiting, mut parts_waiting) = (0, 0);
+        let (mut waiting, mut parts_waiting, mut spanning) = (0, 0, 0);
         for &id in &ids {
             let shard = set.at(id);
             let armed = shard.wheel.audit(&shard.slots, |slot| slot.links);
@@ -46,6 +47,7 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
                     queued.insert((slot.id, id, at));
                     continue;
                 }
+                spanning += usize::from(parts.spans());
                 for part in parts.as_slice() {
                     let sum = sums.entry((part.shard, part.book)).or_default();
                     sum.0.add(part.span, part.permits);
@@ -60,6 +62,8 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
             );
         }
         assert_eq!(waiting, self.waiting(), "waiters are counted");
+        let counted = self.spanning.load(Ordering::Relaxed);
+        assert_eq!(spanning, counted, "leases of several shards are counted");
         for &id in &ids {
             for (at, book) in set.at(id).books.iter() {
                 let (sum, holders) = sums.remove(&(id, at)).unwrap_or_default();

@@ -111,6 +111,22 @@ impl Index {
         self.words[place.0] = word(hash, entry);
     }
 
+    /// Removes an entry of which only its hash and itself are known; whether it was there.
+    #[inline(always)]
+    pub(super) fn take(&mut self, hash: u32, entry: u32) -> bool {
+        let (mask, word) = (self.words.len().wrapping_sub(1), word(hash, entry));
+        let mut at = self.home(hash);
+        loop {
+            match self.words.get(at) {
+                Some(&found) if found == word => break,
+                None | Some(&FREE) => return false,
+                Some(_) => at = (at + 1) & mask,
+            }
+        }
+        self.remove(Place(at));
+        true
+    }
+
     #[inline(always)]
     pub(super) fn remove(&mut self, place: Place) {
         let mask = self.words.len().wrapping_sub(1);

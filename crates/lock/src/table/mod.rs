@@ -13,6 +13,7 @@ mod admit;
 mod audit;
 mod builder;
 mod index;
+mod part;
 mod polled;
 mod set;
 mod shard;
@@ -24,7 +25,7 @@ pub(crate) use self::shard::Notify;
 use self::builder::Config;
 use self::set::{Set, Shards};
 use self::shard::{BOOK, Shard, Slot, is_key};
-use crate::demand::{AcquireError, Busy, Demand, ExtendError, Gone, Invalid, Mode, Request, Span};
+use crate::demand::{AcquireError, Busy, Demand, ExtendError, Gone, Invalid, Request, Span};
 use crate::latest::Latest;
 use crate::slab::NONE;
 use crate::token::{Fence, Lease, Ticket};
@@ -191,30 +192,6 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
         Ok(Lease { fence, until: now_as_time(until), slot: at, shard: id, table: self.id })
     }
 
-    /// One demand: a range, a reader, permits. See [`Demand`]; the key is borrowed.
-    ///
-    /// # Errors
-    /// [`AcquireError`].
-    pub fn try_acquire_part<Q>(
-        &self,
-        now: Time,
-        key: &Q,
-        span: Span,
-        mode: Mode,
-        ttl: Duration,
-    ) -> Result<Lease, AcquireError>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-    {
-        if span == Span::WHOLE && mode == Mode::Exclusive {
-            return self.try_acquire(now, key, ttl);
-        }
-        let (shard, hash) = self.place(key);
-        let mut wants = [admit::Want::new(key, shard, hash, span, mode)];
-        self.admit_or_fail(now, &mut wants, nanos(ttl))
-    }
-
     /// All demands under one token with one end, or none of them.
     ///
     /// O(n) in the demands, plus each key's book; shards are locked in order, so groups never
@@ -231,8 +208,8 @@ impl<K: Hash + Eq, S: BuildHasher> LeaseTable<K, S> {
     where
         K: Clone,
     {
-        if let [Demand { key, span: Span::WHOLE, mode: Mode::Exclusive }] = demands {
-            return self.try_acquire(now, key, ttl);
+        if let [Demand { key, span, mode }] = demands {
+            return self.try_acquire_part(now, key, *span, *mode, ttl);
         }
         self.admit_or_fail(now, &mut self.wants(demands), nanos(ttl))
     }
@@ -465,9 +442,8 @@ const fn now_as_time(nanos: u64) -> Time {
 #[inline(always)]
 fn remove_sole<K>(shard: &mut Shard<K>, at: u32) {
     let hash = shard.slots[at].hash;
-    if let Ok((place, _)) = shard.index.seek(hash, |entry| entry == at) {
-        shard.index.remove(place);
-    }
+    let was = shard.index.take(hash, at);
+    debug_assert!(was, "every key is in the index");
     shard.slots.free(at);
 }
 

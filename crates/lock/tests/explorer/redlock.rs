@@ -1,8 +1,8 @@
 //! Two clients, three nodes, a time to live of three ticks.
 //!
-//! A request may reach a node at any tick, again and again, or never. Left out is what can only keep
-//! the other client away: grants that are never heard of, replies that are heard later, releases that
-//! are lost. They are the business of the scripts.
+//! A request may reach a node at any tick, again and again, or never; where releases may fail, so may
+//! they, also into a later round of their client. Left out is what can only keep the other client away:
+//! grants that are never heard of and replies that are heard later. They are the business of the scripts.
 
 use super::{System, broken, safe};
 use archstone_lock::protocol::redlock::{Redlock, Reply, Round, Step};
@@ -19,7 +19,9 @@ struct Nodes {
     stay_away: bool,
     /// The resource checks the fence.
     fence: bool,
-    /// Nodes may restart; clocks of nodes may run ahead; holders may sleep before they write.
+    /// A node releases what it granted to this very round, and not whatever it has.
+    checked: bool,
+    /// Releases may come late, again, or never; nodes may restart; clocks of nodes may run ahead; holders may sleep before they write.
     faults: Faults,
     horizon: u8,
 }
@@ -29,12 +31,17 @@ struct Faults {
     restart: bool,
     fast: bool,
     sleep: bool,
+    release: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct State {
     now: u8,
     clients: [Client; 2],
+    /// How often each has begun again.
+    again: [u8; 2],
+    /// By round, see `holder`: the nodes that have been told to release, a bit each.
+    told: [u8; 4],
     nodes: [Node; NODES],
     restarts: u8,
     /// The counter that gives fences, the highest that the resource has seen, and the last writer's.
@@ -58,7 +65,7 @@ enum Client {
 
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 struct Node {
-    /// Who, and how many ticks of its clock are left.
+    /// Which round (see `holder`), and how many ticks of its clock are left.
     held: Option<(u8, u8)>,
     ran_ahead: bool,
     away: u8,
@@ -66,6 +73,11 @@ struct Node {
 
 fn time(tick: u8) -> Time {
     Time::from_millis(u64::from(tick))
+}
+
+/// The round of client `me`, as nodes know it.
+fn holder(state: &State, me: usize) -> u8 {
+    me as u8 + 2 * state.again[me]
 }
 
 impl Nodes {
@@ -83,20 +95,33 @@ impl Nodes {
                 state.clients[me] = Client::Holding { until, fence, writes: false };
             }
             Step::Failed { release, .. } => {
-                Self::free(state, me, |node| release.contains(node));
+                self.free(state, me, |node| release.contains(node));
                 state.clients[me] = Client::Over;
             }
-            Step::Release(node) => Self::free(state, me, |n| n == node),
+            Step::Release(node) => self.free(state, me, |n| n == node),
             Step::Wait | Step::Late => {}
         }
     }
 
-    fn free(state: &mut State, me: usize, which: impl Fn(usize) -> bool) {
-        for (n, node) in state.nodes.iter_mut().enumerate() {
-            if which(n) && node.held.is_some_and(|held| usize::from(held.0) == me) {
-                (node.held, node.ran_ahead) = (None, false);
+    fn free(&self, state: &mut State, me: usize, which: impl Fn(usize) -> bool) {
+        let holder = holder(state, me);
+        for n in (0..NODES).filter(|&n| which(n)) {
+            if self.faults.release {
+                state.told[usize::from(holder)] |= 1 << n;
+            } else {
+                self.release(state, holder, n);
             }
         }
+    }
+
+    /// Node `n` is told to release what `holder` has. Says whether that changes anything.
+    fn release(&self, state: &mut State, holder: u8, n: usize) -> bool {
+        let node = &mut state.nodes[n];
+        let frees = node.held.is_some_and(|held| held.0 == holder || !self.checked);
+        if frees {
+            (node.held, node.ran_ahead) = (None, false);
+        }
+        frees
     }
 
     fn tick(&self, state: &State, found: &mut Vec<(String, State)>) {
@@ -130,10 +155,11 @@ impl Nodes {
         if node.away > 0 {
             return;
         }
-        let mine = node.held.is_none_or(|held| usize::from(held.0) == me);
+        let holder = holder(state, me);
+        let mine = node.held.is_none_or(|held| held.0 == holder);
         let (mut next, mut round) = (state.clone(), round.clone());
         if node.held.is_none() {
-            next.nodes[n].held = Some((me as u8, TTL));
+            next.nodes[n].held = Some((holder, TTL));
         }
         let reply = if mine { Reply::Granted } else { Reply::Refused };
         let step = round.on_reply(time(state.now), n, reply);
@@ -150,6 +176,8 @@ impl System for Nodes {
         vec![State {
             now: 0,
             clients: [Client::Idle, Client::Idle],
+            again: [0; 2],
+            told: [0; 4],
             nodes: Default::default(),
             restarts: 0,
             fences: 0,
@@ -175,7 +203,7 @@ impl System for Nodes {
                     // Let go of, by the holder itself or because its time is over.
                     next.clients[me] = Client::Over;
                     if state.now < *until {
-                        Self::free(&mut next, me, |_| true);
+                        self.free(&mut next, me, |_| true);
                         found.push((format!("{me} releases"), next.clone()));
                     } else if !(self.faults.sleep && *writes) {
                         found.push((format!("{me} sees that it is over"), next.clone()));
@@ -198,9 +226,24 @@ impl System for Nodes {
                         found.push((format!("{me} writes: {passes}"), next));
                     }
                 }
+                // One of them tries again, so that a release may come after its round.
+                Client::Over if self.faults.release && me == 0 && state.again[me] == 0 => {
+                    let mut next = state.clone();
+                    next.again[me] = 1;
+                    next.clients[me] = Client::Asking(self.lock().acquire(time(state.now)));
+                    found.push((format!("{me} begins again"), next));
+                }
                 Client::Idle | Client::Asking(_) | Client::Over => {}
             }
             (0..NODES).for_each(|n| self.deliver(state, me, n, found));
+        }
+        for (holder, told) in state.told.iter().enumerate() {
+            for n in (0..NODES).filter(|n| told >> n & 1 == 1 && state.nodes[*n].away == 0) {
+                let mut next = state.clone();
+                if self.release(&mut next, holder as u8, n) {
+                    found.push((format!("node {n} hears the release of round {holder}"), next));
+                }
+            }
         }
         if self.faults.restart && state.restarts == 0 {
             for n in 0..NODES {
@@ -230,7 +273,8 @@ const ON: Nodes = Nodes {
     drift: true,
     stay_away: true,
     fence: true,
-    faults: Faults { restart: false, fast: false, sleep: false },
+    checked: true,
+    faults: Faults { restart: false, fast: false, sleep: false, release: false },
     horizon: 4,
 };
 
@@ -255,4 +299,12 @@ fn a_holder_that_sleeps_is_stopped_by_the_fence_alone() {
     let sleeps = Nodes { faults: Faults { sleep: true, ..Faults::default() }, ..ON };
     println!("{} states", safe(&sleeps));
     broken(&Nodes { fence: false, ..sleeps }, "an older write came after a newer one");
+}
+
+#[test]
+fn a_release_that_comes_late_or_never_frees_nobody_elses() {
+    let late = Nodes { faults: Faults { release: true, ..Faults::default() }, ..ON };
+    println!("{} states", safe(&late));
+    let run = broken(&Nodes { checked: false, ..late }, "two hold the lock");
+    assert!(run.iter().any(|step| step.contains("hears the release")));
 }

@@ -101,7 +101,8 @@ impl Sphere {
         math::atan2_degrees(d_lng, isometric(b.lat()) - isometric(a.lat()))
     }
 
-    /// Where one is after `distance` at the constant `bearing`; a line that reaches a pole ends there.
+    /// Where one is after `distance` at the constant `bearing`; a line that reaches a pole ends there,
+    /// at the longitude of `from`.
     #[must_use]
     pub fn rhumb_destination(&self, from: LatLng, bearing: f64, distance: Meters) -> LatLng {
         let angle = finite(distance.0 / self.radius);

@@ -263,6 +263,33 @@ fn coordinates_out_of_range_are_refused_by_name_and_limit() {
     assert!(LatLngBox::new(2.0, 1.0, 0.0, 1.0).is_err());
 }
 
+/// Over either pole and round the Earth: the place that sines and cosines of the angles as given have.
+#[test]
+fn what_is_wrapped_over_a_pole_comes_out_half_a_turn_on() {
+    for (lat, lng, wrapped) in [
+        (100.0, 20.0, at(80.0, -160.0)),
+        (-100.0, 20.0, at(-80.0, -160.0)),
+        (-100.0, -20.0, at(-80.0, 160.0)),
+        (-180.0, 0.0, at(0.0, 180.0)),
+        (-90.5, 90.0, at(-89.5, -90.0)),
+    ] {
+        assert_eq!(LatLng::wrapped(lat, lng).unwrap(), wrapped);
+    }
+    let unit = |lat: f64, lng: f64| {
+        let (lat, lng) = (lat.to_radians(), lng.to_radians());
+        [lat.cos() * lng.cos(), lat.cos() * lng.sin(), lat.sin()]
+    };
+    for lat in (-725..=725).step_by(5) {
+        for lng in (-725..=725).step_by(25) {
+            let (lat, lng) = (f64::from(lat), f64::from(lng));
+            let p = LatLng::wrapped(lat, lng).unwrap();
+            let (is, expected) = (unit(p.lat(), p.lng()), unit(lat, lng));
+            let off = (0..3).map(|i| (is[i] - expected[i]).abs()).fold(0.0, f64::max);
+            assert!(off < 1e-12, "{lat} {lng}: {p}");
+        }
+    }
+}
+
 #[test]
 fn boxes_know_the_antimeridian_and_the_poles() {
     let fiji = LatLngBox::new(-21.0, -12.0, 177.0, -178.0).unwrap();

@@ -159,10 +159,7 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
         ends: Time,
     ) -> Option<LatLng> {
         if let Some(slot) = self.find_hashed(hash, &key) {
-            let old = self.slots[slot as usize].at;
-            self.move_slot(slot, at);
-            self.slots[slot as usize].ends = ends;
-            return Some(old);
+            return Some(self.move_slot(slot, at, ends));
         }
         let new = Slot { key: Some(key), at, ends, bucket: 0, place: 0 };
         let slot = match self.free.pop() {
@@ -224,18 +221,23 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
         over.iter().filter(|key| self.remove(key).is_some()).count()
     }
 
-    fn move_slot(&mut self, slot: u32, at: LatLng) {
+    /// Where it was before.
+    #[inline]
+    fn move_slot(&mut self, slot: u32, at: LatLng, ends: Time) -> LatLng {
         let to = cube::cube(at);
-        let Slot { bucket, place, .. } = self.slots[slot as usize];
-        self.slots[slot as usize].at = at;
+        let object = &mut self.slots[slot as usize];
+        let (bucket, place) = (object.bucket, object.place);
+        object.ends = ends;
+        let old = core::mem::replace(&mut object.at, at);
         if let Node::Bucket { region, points, .. } = &mut self.nodes[bucket as usize] {
             if region.contains(to) {
                 points[place as usize].0 = to;
-                return;
+                return old;
             }
         }
         self.take(slot);
         self.put(slot, to);
+        old
     }
 
     /// Puts a slot into the bucket of its place, which is cut if it becomes too full.
@@ -428,13 +430,17 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
         if radius.0.is_nan() || radius.0 < 0.0 {
             return found;
         }
-        let mut all = All { limit: square(radius), found: Vec::new() };
+        let mut all = All { limit: square(radius), found: Vec::with_capacity(64) };
         self.visit(cube::cube(center), &mut all, now);
-        for slot in all.found {
-            let object = &self.slots[slot as usize];
-            let distance = Sphere::EARTH.distance(center, object.at);
+        let places: Vec<LatLng> =
+            all.found.iter().map(|&slot| self.slots[slot as usize].at).collect();
+        let mut distances = alloc::vec![Meters::ZERO; places.len()];
+        Sphere::EARTH.distances(center, &places, &mut distances);
+        found.reserve_exact(places.len());
+        for (slot, distance) in all.found.into_iter().zip(distances) {
             if distance <= radius {
-                found.extend(object.key.as_ref().map(|key| (key, distance)));
+                let key = self.slots[slot as usize].key.as_ref();
+                found.extend(key.map(|key| (key, distance)));
             }
         }
         found

@@ -343,8 +343,7 @@ impl Tree<Vec<u8>> {
     fn cut(&mut self, points: &mut [Point], first: usize, span: usize) {
         if span <= 1 {
             // So that equal positions come in the order they were given.
-            points.sort_unstable_by_key(|&(_, i)| i);
-            return;
+            return sort_leaf(points);
         }
         let middle = first + span / 2;
         if middle >= self.layout.leaves {
@@ -414,6 +413,26 @@ impl Tree<Vec<u8>> {
             put(block, 2 * GROUP * axis + i % GROUP, all.low[axis]);
             put(block, 2 * GROUP * axis + GROUP + i % GROUP, all.high[axis]);
         }
+    }
+}
+
+/// By number. The place of each of a whole leaf is how many are below it: without a branch, so vector
+/// code, where a sort goes wrong at every other comparison.
+fn sort_leaf(points: &mut [Point]) {
+    let Ok(points) = <&mut [Point; LEAF]>::try_from(&mut *points) else {
+        return points.sort_unstable_by_key(|&(_, i)| i);
+    };
+    let old = *points;
+    // Numbers are below 2^32: with the top bit turned they order as signed ones.
+    let keys = old.map(|(_, i)| (i ^ 1 << 31) as i32);
+    let mut below = [0_i32; LEAF];
+    for key in keys {
+        for (below, other) in below.iter_mut().zip(keys) {
+            *below += i32::from(key < other);
+        }
+    }
+    for (point, below) in old.into_iter().zip(below) {
+        points[below as usize % LEAF] = point;
     }
 }
 

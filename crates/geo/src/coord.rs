@@ -80,7 +80,14 @@ impl LatLng {
         (math::round(self.lat * 1e7) as i32, math::round(self.lng * 1e7) as i32)
     }
 
-    /// For values that are in range by construction.
+    /// For values that are in range, and not minus zero, by construction.
+    #[inline(always)]
+    pub(crate) const fn exact(lat: f64, lng: f64) -> Self {
+        debug_assert!(lat.abs() <= 90.0 && lng.abs() <= 180.0);
+        Self { lat, lng }
+    }
+
+    /// For values that are in range by construction, but for the last digit.
     pub(crate) fn clamped(lat: f64, lng: f64) -> Self {
         debug_assert!(!lat.is_nan() && !lng.is_nan());
         Self { lat: lat.clamp(-90.0, 90.0) + 0.0, lng: lng.clamp(-180.0, 180.0) + 0.0 }

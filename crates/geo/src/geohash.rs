@@ -9,27 +9,35 @@ use crate::coord::LatLng;
 
 const ALPHABET: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
 
-/// The text of ten bits, which are two characters: a look-up and a store of both.
+/// Two characters by five bits of longitude and then five of latitude: a look-up and a store of both.
 static PAIRS: [[u8; 2]; 1024] = {
     let mut pairs = [[0; 2]; 1024];
     let mut i = 0;
     while i < 1024 {
-        pairs[i] = [ALPHABET[i / 32], ALPHABET[i % 32]];
+        let bits = (spread(i as u32 >> 5) << 1 | spread(i as u32 & 31)) as usize;
+        pairs[i] = [ALPHABET[bits / 32], ALPHABET[bits % 32]];
         i += 1;
     }
     pairs
 };
 
-/// The value of a character, 255 if it is none.
-const VALUES: [u8; 256] = {
-    let mut values = [255; 256];
+/// What a character adds to the number of its pair in [`PAIRS`], as the first and as the second of
+/// it; [`BAD`] if it is none.
+static VALUES: [[u32; 256]; 2] = {
+    let mut values = [[BAD; 256]; 2];
     let mut i = 0;
     while i < 32 {
-        values[ALPHABET[i] as usize] = i as u8;
+        let at = ALPHABET[i] as usize;
+        let (first, second) = ((i as u64) << 5, i as u64);
+        values[0][at] = compact(first >> 1) << 5 | compact(first);
+        values[1][at] = compact(second >> 1) << 5 | compact(second);
         i += 1;
     }
     values
 };
+
+/// In no number of a pair.
+const BAD: u32 = 1 << 31;
 
 /// A geohash of 1 to 12 characters: `Copy`, no allocation, ordered as its text.
 ///
@@ -66,8 +74,10 @@ const VALUES: [u8; 256] = {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Geohash {
-    /// The bits from the top, longitude first; zero below the length.
-    bits: u64,
+    /// The numbers of its pairs of characters in [`PAIRS`]: of the first, third and fifth at the top of
+    /// the upper half, of the others at the top of the lower; zero below the length. Interleaved to
+    /// 64 bits only when asked for: texts, boxes and neighbours are nearer from here.
+    pairs: u64,
     len: u8,
 }
 
@@ -102,20 +112,6 @@ impl Direction {
     pub const fn opposite(self) -> Self {
         Self::ALL[(self as usize + 4) % 8]
     }
-
-    /// Steps east and north.
-    const fn steps(self) -> (i32, i32) {
-        match self {
-            Self::N => (0, 1),
-            Self::NE => (1, 1),
-            Self::E => (1, 0),
-            Self::SE => (1, -1),
-            Self::S => (0, -1),
-            Self::SW => (-1, -1),
-            Self::W => (-1, 0),
-            Self::NW => (-1, 1),
-        }
-    }
 }
 
 impl Geohash {
@@ -131,7 +127,7 @@ impl Geohash {
         if len == 0 || len > Self::MAX_LEN {
             return Err(GeohashError::Length { len: len as usize });
         }
-        Ok(Self { bits: encode_u64(at) & mask(len), len })
+        Ok(Self { pairs: place(at) & mask(len), len })
     }
 
     /// The cell of `len` characters with the first `5 * len` of the 64 bits.
@@ -142,20 +138,21 @@ impl Geohash {
         if len == 0 || len > Self::MAX_LEN {
             return Err(GeohashError::Length { len: len as usize });
         }
-        Ok(Self { bits: bits & mask(len), len })
+        Ok(Self { pairs: part(bits) & mask(len), len })
     }
 
     /// The 64-bit form, zeros after the `5 * len` bits of the text. Equal lengths order as their texts.
     #[must_use]
     pub const fn to_u64(self) -> u64 {
-        self.bits
+        interleave(self.pairs)
     }
 
     /// The first and the last 64-bit form ([`encode_u64`]) of the positions in the cell: a range
     /// for a sorted store.
     #[must_use]
     pub const fn range_u64(self) -> (u64, u64) {
-        (self.bits, self.bits | !mask(self.len))
+        let first = self.to_u64();
+        (first, first | u64::MAX >> (5 * self.len))
     }
 
     /// How many characters.
@@ -168,31 +165,38 @@ impl Geohash {
     /// Its text, written into `buffer`.
     #[inline]
     pub fn as_str(self, buffer: &mut [u8; 12]) -> &str {
-        for (i, pair) in buffer.chunks_exact_mut(2).enumerate() {
-            pair.copy_from_slice(&PAIRS[(self.bits >> (54 - 10 * i)) as usize & 1023]);
+        let (even, odd) = ((self.pairs >> 32) as u32, self.pairs as u32);
+        for (i, two) in buffer.chunks_exact_mut(2).enumerate().take(5) {
+            let half = if i % 2 == 0 { even } else { odd };
+            two.copy_from_slice(&PAIRS[(half >> (22 - 10 * (i / 2))) as usize & 1023]);
+        }
+        // The longest alone have the last pair.
+        if self.len > 10 {
+            buffer[10..].copy_from_slice(&PAIRS[(odd >> 2) as usize & 1023]);
         }
         let text = &buffer[..usize::from(self.len).min(12)];
-        // SAFETY: every byte of `buffer` was just taken from `ALPHABET`, which is ASCII.
+        // SAFETY: the first ten bytes of `buffer` were just taken from `ALPHABET`, which is ASCII, and
+        // the last two as well where `text` has them.
         #[expect(unsafe_code, reason = "the check takes as long as the text")]
         unsafe {
             core::str::from_utf8_unchecked(text)
         }
     }
 
-    /// The south-west corner and the size of the cell. O(1), exact.
-    #[inline]
-    fn corner(self) -> (f64, f64, f64, f64) {
-        let (height, width) = SIZES[usize::from(self.len) & 15];
-        let south = f64::from(compact(self.bits)) * (180.0 / TWO_32) - 90.0;
-        let west = f64::from(compact(self.bits >> 1)) * (360.0 / TWO_32) - 180.0;
-        (south, west, height, width)
+    /// How far the south-west corner is from that of the Earth, in degrees of latitude and of
+    /// longitude. Exact.
+    #[inline(always)]
+    fn offset(self) -> (f64, f64) {
+        let (column, row) = apart(self.pairs);
+        (whole(row) * (180.0 / TWO_32), whole(column) * (360.0 / TWO_32))
     }
 
-    /// The box of the cell.
+    /// The box of the cell. O(1), exact.
     #[must_use]
     #[inline]
     pub fn bounds(self) -> LatLngBox {
-        let (south, west, height, width) = self.corner();
+        let ((height, width), (up, right)) = (SIZES[usize::from(self.len) & 15], self.offset());
+        let (south, west) = (up - 90.0, right - 180.0);
         LatLngBox::raw(south, south + height, west, west + width)
     }
 
@@ -200,20 +204,20 @@ impl Geohash {
     #[must_use]
     #[inline]
     pub fn center(self) -> LatLng {
-        let (south, west, height, width) = self.corner();
-        LatLng::clamped(south + 0.5 * height, west + 0.5 * width)
+        let ((lat, lng), (up, right)) = (MIDDLES[usize::from(self.len) & 15], self.offset());
+        LatLng::exact(up + lat, right + lng)
     }
 
     /// Whether `at` encodes into this cell.
     #[must_use]
     pub const fn contains(self, at: LatLng) -> bool {
-        encode_u64(at) & mask(self.len) == self.bits
+        place(at) & mask(self.len) == self.pairs
     }
 
     /// Whether `other` is this cell or one in it.
     #[must_use]
     pub const fn contains_cell(self, other: Self) -> bool {
-        other.len >= self.len && other.bits & mask(self.len) == self.bits
+        other.len >= self.len && other.pairs & mask(self.len) == self.pairs
     }
 
     /// The cell one character shorter, `None` at length 1.
@@ -222,7 +226,7 @@ impl Geohash {
         if self.len == 1 {
             None
         } else {
-            Some(Self { bits: self.bits & mask(self.len - 1), len: self.len - 1 })
+            Some(Self { pairs: self.pairs & mask(self.len - 1), len: self.len - 1 })
         }
     }
 
@@ -231,7 +235,7 @@ impl Geohash {
         let len = self.len + 1;
         let count = if len > Self::MAX_LEN { 0 } else { 32 };
         (0..count).map(move |i: u32| Self {
-            bits: self.bits | u64::from(i) << (64 - 5 * u32::from(len)),
+            pairs: self.pairs | part(u64::from(i) << (64 - 5 * u32::from(len))),
             len,
         })
     }
@@ -239,16 +243,7 @@ impl Geohash {
     /// The cell of the same length next to this one; `None` beyond a pole. East of 180 is -180.
     #[must_use]
     pub const fn neighbor(self, direction: Direction) -> Option<Self> {
-        let (east, north) = direction.steps();
-        let (lng_bits, lat_bits) = halves(self.len);
-        let lat = compact(self.bits) >> (32 - lat_bits);
-        let lng = compact(self.bits >> 1) >> (32 - lng_bits);
-        let lat = lat.wrapping_add(north as u32);
-        if lat >> lat_bits != 0 {
-            return None;
-        }
-        let lng = lng.wrapping_add(east as u32) << (32 - lng_bits);
-        Some(Self { bits: spread(lng) << 1 | spread(lat << (32 - lat_bits)), len: self.len })
+        self.neighbors().get(direction)
     }
 
     /// The up to 8 cells around this one: 5 in the row at a pole.
@@ -256,27 +251,25 @@ impl Geohash {
     #[inline]
     pub const fn neighbors(self) -> Neighbors {
         let (lng_bits, lat_bits) = halves(self.len);
-        // Carries run through the bits of the other coordinate when those are all ones.
-        let (lat_mask, lng_mask) = (EVEN, EVEN << 1);
-        let used = mask(self.len);
-        let lat_one = 1_u64 << (64 - 2 * lat_bits);
-        let lng_one = 1_u64 << (65 - 2 * lng_bits);
-        let (lat, lng) = (self.bits & lat_mask, self.bits & lng_mask);
-        let north = (lat | !lat_mask).wrapping_add(lat_one) & lat_mask & used;
-        let south = lat.wrapping_sub(lat_one) & lat_mask & used;
-        let east = (lng | !lng_mask).wrapping_add(lng_one) & lng_mask & used;
-        let west = lng.wrapping_sub(lng_one) & lng_mask & used;
+        let (column, row) = apart(self.pairs);
+        let (right, up) = (1 << (32 - lng_bits), 1 << (32 - lat_bits));
+        // Past the last column is the first, past the last row nothing.
+        let (east, west) = (column.wrapping_add(right), column.wrapping_sub(right));
+        let (north, south) = (row.wrapping_add(up), row.wrapping_sub(up));
+        let there = if north == 0 { !NORTHERN } else { !0 } & if row == 0 { !SOUTHERN } else { !0 };
+        let (east, column, west) = (together(east, 0), together(column, 0), together(west, 0));
+        let (north, row, south) = (together(0, north), together(0, row), together(0, south));
         let around = [
-            lng | north,
+            column | north,
             east | north,
-            east | lat,
+            east | row,
             east | south,
-            lng | south,
+            column | south,
             west | south,
-            west | lat,
+            west | row,
             west | north,
         ];
-        Neighbors { around, len: self.len, north: north != 0, south: lat != 0 }
+        Neighbors { around, len: self.len, there }
     }
 }
 
@@ -286,23 +279,21 @@ pub struct Neighbors {
     /// Clockwise from north; those beyond a pole are not meant.
     around: [u64; 8],
     len: u8,
-    /// Whether there is a row to the north, to the south.
-    north: bool,
-    south: bool,
+    /// A bit for each that is meant.
+    there: u8,
 }
+
+/// The directions that lead north, and south, a bit each.
+const NORTHERN: u8 = 1 << Direction::N as u8 | 1 << Direction::NE as u8 | 1 << Direction::NW as u8;
+const SOUTHERN: u8 = 1 << Direction::S as u8 | 1 << Direction::SE as u8 | 1 << Direction::SW as u8;
 
 impl Neighbors {
     /// The neighbour in a direction, `None` beyond a pole.
     #[must_use]
     #[inline]
     pub const fn get(&self, direction: Direction) -> Option<Geohash> {
-        let there = match direction.steps().1 {
-            1 => self.north,
-            -1 => self.south,
-            _ => true,
-        };
-        if there {
-            Some(Geohash { bits: self.around[direction as usize], len: self.len })
+        if self.there >> direction as u8 & 1 == 1 {
+            Some(Geohash { pairs: self.around[direction as usize], len: self.len })
         } else {
             None
         }
@@ -327,17 +318,70 @@ static SIZES: [(f64, f64); 16] = {
     sizes
 };
 
+/// The middle of the south-westernmost cell of a length, exact.
+static MIDDLES: [(f64, f64); 16] = {
+    let mut middles = [(0.0, 0.0); 16];
+    let mut len = 0;
+    while len < 16 {
+        let (height, width) = SIZES[len];
+        middles[len] = (0.5 * height - 90.0, 0.5 * width - 180.0);
+        len += 1;
+    }
+    middles
+};
+
 const TWO_32: f64 = 4_294_967_296.0;
 const EVEN: u64 = 0x5555_5555_5555_5555;
+
+/// The number as a double: set behind 2^52, that taken away; without a conversion both halves go in
+/// one vector.
+#[inline(always)]
+fn whole(x: u32) -> f64 {
+    const TWO_52: u64 = 0x4330_0000_0000_0000;
+    f64::from_bits(TWO_52 | u64::from(x)) - f64::from_bits(TWO_52)
+}
 
 /// The 64 bits of the cell that `at` is in: 32 of longitude and 32 of latitude, interleaved,
 /// longitude first. The form that sorted stores range over.
 #[must_use]
 #[inline]
 pub const fn encode_u64(at: LatLng) -> u64 {
-    let lat = index(at.lat(), 90.0);
-    let lng = index(at.lng(), 180.0);
-    spread(lng) << 1 | spread(lat)
+    spread(index(at.lng(), 180.0)) << 1 | spread(index(at.lat(), 90.0))
+}
+
+/// The pairs of the cell that `at` is in.
+#[inline(always)]
+const fn place(at: LatLng) -> u64 {
+    together(index(at.lng(), 180.0), index(at.lat(), 90.0))
+}
+
+/// Five bits of each half, and the five below them.
+const UPPER: u32 = 0x1F << 27 | 0x1F << 17 | 0x1F << 7;
+const LOWER: u32 = UPPER >> 5;
+
+/// The pairs of a column and a row, of which the top 30 bits count.
+#[inline(always)]
+const fn together(column: u32, row: u32) -> u64 {
+    let even = column & UPPER | (row & UPPER) >> 5;
+    let odd = (column & LOWER) << 5 | row & LOWER;
+    (even as u64) << 32 | odd as u64
+}
+
+/// Column and row of pairs.
+#[inline(always)]
+const fn apart(pairs: u64) -> (u32, u32) {
+    let (even, odd) = ((pairs >> 32) as u32, pairs as u32);
+    (even & UPPER | (odd & UPPER) >> 5, (even & LOWER) << 5 | odd & LOWER)
+}
+
+/// The bits of pairs in turn, and back.
+const fn interleave(pairs: u64) -> u64 {
+    let (column, row) = apart(pairs);
+    spread(column) << 1 | spread(row)
+}
+
+const fn part(bits: u64) -> u64 {
+    together(compact(bits >> 1), compact(bits))
 }
 
 /// The cell that `x` is in, of 2^32 from `-half` to `half`; the last one has its upper end too.
@@ -379,10 +423,11 @@ pub(crate) const fn compact(x: u64) -> u32 {
     (x | x >> 16) as u32
 }
 
-/// The `5 * len` top bits.
+/// The pairs' bits that a length has.
 #[inline(always)]
 const fn mask(len: u8) -> u64 {
-    !0 << (64 - 5 * len as u32)
+    let (lng_bits, lat_bits) = halves(len);
+    together(!0 << (32 - lng_bits), !0 << (32 - lat_bits))
 }
 
 /// Bits of longitude and of latitude.
@@ -400,7 +445,7 @@ impl PartialOrd for Geohash {
 impl Ord for Geohash {
     /// As their texts: a prefix comes before what it begins.
     fn cmp(&self, other: &Self) -> Ordering {
-        (self.bits, self.len).cmp(&(other.bits, other.len))
+        (self.to_u64(), self.len).cmp(&(other.to_u64(), other.len))
     }
 }
 
@@ -420,40 +465,53 @@ impl FromStr for Geohash {
     type Err = GeohashError;
 
     /// Reads lower case only; [`Geohash::parse_any_case`] takes both.
-    #[inline]
+    #[inline(always)]
     fn from_str(text: &str) -> Result<Self, GeohashError> {
         let bytes = text.as_bytes();
-        if bytes.is_empty() || bytes.len() > 12 {
-            return Err(GeohashError::Length { len: bytes.len() });
-        }
-        let (mut bits, mut bad) = (0_u64, 0);
-        let mut value = |byte: u8| {
-            let value = VALUES[byte as usize];
-            bad |= value;
-            u64::from(value)
-        };
-        // Eight at once, whose shifts do not wait for each other; then one by one.
-        let rest = if let Some((eight, rest)) = bytes.split_first_chunk::<8>() {
-            for (i, &byte) in eight.iter().enumerate() {
-                bits |= value(byte) << (35 - 5 * i);
-            }
-            rest
+        let pair = |first: u8, second: u8| VALUES[0][first as usize] | VALUES[1][second as usize];
+        let single = |first: u8| VALUES[0][first as usize];
+        let (mut even, mut odd, bad);
+        // Eight at once, whose shifts do not wait for each other, and what else there may be.
+        if let Some((&[a, b, c, d, e, f, g, h], rest)) = bytes.split_first_chunk::<8>() {
+            let four = [pair(a, b), pair(c, d), pair(e, f), pair(g, h)];
+            let two = match *rest {
+                [] => [0, 0],
+                [a] => [single(a), 0],
+                [a, b] => [pair(a, b), 0],
+                [a, b, c] => [pair(a, b), single(c)],
+                [a, b, c, d] => [pair(a, b), pair(c, d)],
+                _ => return Err(GeohashError::Length { len: bytes.len() }),
+            };
+            even = four[0] << 22 | four[2] << 12 | two[0] << 2;
+            odd = four[1] << 22 | four[3] << 12 | two[1] << 2;
+            bad = four[0] | four[1] | four[2] | four[3] | two[0] | two[1];
+        } else if bytes.is_empty() {
+            return Err(GeohashError::Length { len: 0 });
         } else {
-            bytes
-        };
-        for &byte in rest {
-            bits = bits << 5 | value(byte);
+            (even, odd) = (0, 0);
+            let mut all = 0;
+            for (i, two) in bytes.chunks(2).enumerate() {
+                let value = if let [a, b] = *two { pair(a, b) } else { single(two[0]) };
+                let half = if i % 2 == 0 { &mut even } else { &mut odd };
+                *half |= value << (22 - 10 * (i / 2));
+                all |= value;
+            }
+            bad = all;
         }
-        if bad > 31 {
+        if bad & BAD != 0 {
             return Err(bad_character(text));
         }
-        Ok(Self { bits: bits << (64 - 5 * bytes.len()), len: bytes.len() as u8 })
+        Ok(Self { pairs: u64::from(even) << 32 | u64::from(odd), len: bytes.len() as u8 })
     }
+}
+
+fn is_bad(byte: u8) -> bool {
+    VALUES[0][byte as usize] == BAD
 }
 
 #[cold]
 fn bad_character(text: &str) -> GeohashError {
-    let offset = text.bytes().position(|byte| VALUES[byte as usize] == 255).unwrap_or(0);
+    let offset = text.bytes().position(is_bad).unwrap_or(0);
     GeohashError::Character { offset, byte: text.as_bytes()[offset] }
 }
 
@@ -473,7 +531,7 @@ impl Geohash {
             if text.is_empty() {
                 return GeohashError::Length { len: 0 };
             }
-            let offset = lower.iter().position(|byte| VALUES[*byte as usize] == 255).unwrap_or(0);
+            let offset = lower.iter().copied().position(is_bad).unwrap_or(0);
             GeohashError::Character { offset, byte: text.as_bytes()[offset] }
         })
     }

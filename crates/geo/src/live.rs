@@ -159,10 +159,7 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
         ends: Time,
     ) -> Option<LatLng> {
         if let Some(slot) = self.find_hashed(hash, &key) {
-            let old = self.slots[slot as usize].at;
-            self.move_slot(slot, at);
-            self.slots[slot as usize].ends = ends;
-            return Some(old);
+            return Some(self.move_slot(slot, at, ends));
         }
         let new = Slot { key: Some(key), at, ends, bucket: 0, place: 0 };
         let slot = match self.free.pop() {
@@ -176,6 +173,10 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
                     "{} objects, there may be {NONE}",
                     self.slots.len()
                 );
+                // By a quarter at a time: doubling would leave up to half of them unused.
+                if self.slots.len() == self.slots.capacity() {
+                    self.slots.reserve_exact(self.slots.len() / 4 + 16);
+                }
                 self.slots.push(new);
                 (self.slots.len() - 1) as u32
             }
@@ -220,18 +221,23 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
         over.iter().filter(|key| self.remove(key).is_some()).count()
     }
 
-    fn move_slot(&mut self, slot: u32, at: LatLng) {
+    /// Where it was before.
+    #[inline]
+    fn move_slot(&mut self, slot: u32, at: LatLng, ends: Time) -> LatLng {
         let to = cube::cube(at);
-        let Slot { bucket, place, .. } = self.slots[slot as usize];
-        self.slots[slot as usize].at = at;
+        let object = &mut self.slots[slot as usize];
+        let (bucket, place) = (object.bucket, object.place);
+        object.ends = ends;
+        let old = core::mem::replace(&mut object.at, at);
         if let Node::Bucket { region, points, .. } = &mut self.nodes[bucket as usize] {
             if region.contains(to) {
                 points[place as usize].0 = to;
-                return;
+                return old;
             }
         }
         self.take(slot);
         self.put(slot, to);
+        old
     }
 
     /// Puts a slot into the bucket of its place, which is cut if it becomes too full.
@@ -277,18 +283,22 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
             return;
         }
         let (region, parent, mut points) = (*region, *parent, core::mem::take(points));
+
         let middle = points.len() / 2;
         points.select_nth_unstable_by_key(middle, |(at, _)| at[axis]);
         // Above the least coordinate, so that neither side is empty.
         let cut = points[middle].0[axis].max(all.low[axis] + 1);
         let len = points.len() as u32;
-        let right: Vec<(Cube, u32)> =
-            points.iter().copied().filter(|(at, _)| at[axis] >= cut).collect();
-        points.retain(|(at, _)| at[axis] < cut);
+        // Room for what a bucket may hold, no more.
+        let mut left = Vec::with_capacity(BUCKET + 1);
+        let mut right = Vec::with_capacity(BUCKET + 1);
+        for point in points {
+            if point.0[axis] < cut { left.push(point) } else { right.push(point) }
+        }
         let (mut below, mut above) = (region, region);
         below.high[axis] = cut - 1;
         above.low[axis] = cut;
-        let sides = [(below, points), (above, right)].map(|(region, points)| {
+        let sides = [(below, left), (above, right)].map(|(region, points)| {
             let number = self.free_nodes.pop().unwrap_or(self.nodes.len() as u32);
             for (place, (_, slot)) in points.iter().enumerate() {
                 let slot = &mut self.slots[*slot as usize];
@@ -336,7 +346,7 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
     /// Two buckets of few become one.
     fn join(&mut self, node: u32) {
         let Node::Cut { sides, parent, .. } = self.nodes[node as usize] else { return };
-        let (mut region, mut all) = (CubeBox::EMPTY, Vec::new());
+        let (mut region, mut all) = (CubeBox::EMPTY, Vec::with_capacity(BUCKET + 1));
         for side in sides {
             if let Node::Bucket { region: part, points, .. } = &mut self.nodes[side as usize] {
                 region.join(part);
@@ -420,13 +430,17 @@ impl<K: Hash + Eq, S: BuildHasher> LiveIndex<K, S> {
         if radius.0.is_nan() || radius.0 < 0.0 {
             return found;
         }
-        let mut all = All { limit: square(radius), found: Vec::new() };
+        let mut all = All { limit: square(radius), found: Vec::with_capacity(64) };
         self.visit(cube::cube(center), &mut all, now);
-        for slot in all.found {
-            let object = &self.slots[slot as usize];
-            let distance = Sphere::EARTH.distance(center, object.at);
+        let places: Vec<LatLng> =
+            all.found.iter().map(|&slot| self.slots[slot as usize].at).collect();
+        let mut distances = alloc::vec![Meters::ZERO; places.len()];
+        Sphere::EARTH.distances(center, &places, &mut distances);
+        found.reserve_exact(places.len());
+        for (slot, distance) in all.found.into_iter().zip(distances) {
             if distance <= radius {
-                found.extend(object.key.as_ref().map(|key| (key, distance)));
+                let key = self.slots[slot as usize].key.as_ref();
+                found.extend(key.map(|key| (key, distance)));
             }
         }
         found

@@ -6,7 +6,6 @@ use core::fmt;
 use core::iter::FusedIterator;
 
 use crate::coord::LatLng;
-use crate::math;
 
 /// How many decimals of a degree a text keeps: 1.1 m, 11 cm or 1.1 cm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -52,12 +51,12 @@ pub fn encode(path: impl IntoIterator<Item = LatLng>, precision: Precision) -> S
         // At most 1.8e9 steps, so a difference fits.
         let (next_lat, next_lng) = (steps(p.lat(), precision), steps(p.lng(), precision));
         // Eight characters each, of which those that count stay: no loop over them.
-        for value in [next_lat - lat, next_lng - lng] {
-            let (characters, len) = text(value);
-            let end = out.len() + len;
-            out.extend_from_slice(&characters);
-            out.truncate(end);
-        }
+        let ((a, a_len), (b, b_len)) = (text(next_lat - lat), text(next_lng - lng));
+        let (mut both, end) = ([0; 16], out.len() + a_len + b_len);
+        both[..8].copy_from_slice(&a);
+        both[a_len & 7..][..8].copy_from_slice(&b);
+        out.extend_from_slice(&both);
+        out.truncate(end);
         (lat, lng) = (next_lat, next_lng);
     }
     String::from_utf8(out).unwrap_or_default() // all are from 63 to 126
@@ -67,7 +66,7 @@ pub fn encode(path: impl IntoIterator<Item = LatLng>, precision: Precision) -> S
 fn steps(degrees: f64, precision: Precision) -> i64 {
     // Halves away from zero, as the format says.
     let x = degrees * precision.scale();
-    let whole = math::floor(x.abs() + 0.5) as i64;
+    let whole = (x.abs() + 0.5) as i64; // towards zero: of what is not negative, the floor
     if x < 0.0 { -whole } else { whole }
 }
 

@@ -20,7 +20,7 @@ const MAX_DEPTH: u8 = 26;
 /// that stay take [`PlaceIndex`](crate::PlaceIndex), for objects that move
 /// [`LiveIndex`](crate::LiveIndex), which finds them by key; `examples/quadtree.rs` and the rows `geo.Q1`
 /// measure all three. 222 908 places of the world with a `u32`, 16 a leaf: 41 bytes each here, 33 in a
-/// `PlaceIndex`, 84 in a `LiveIndex`; the ten nearest are 67 000 instructions here, 5 900 and 18 000
+/// `PlaceIndex`, 78 in a `LiveIndex`; the ten nearest are 67 000 instructions here, 5 900 and 18 000
 /// there. What it pays for: cells get narrow towards the poles, so that a
 /// search there looks at many; a bound to a box of latitude and longitude takes sines; a crowd in one
 /// place makes a chain of nodes with one child each (26 deep at most); each leaf is a block of its own.

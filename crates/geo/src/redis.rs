@@ -66,10 +66,14 @@ impl fmt::Display for ScoreError {
 
 impl core::error::Error for ScoreError {}
 
-#[inline]
+#[inline(always)]
 fn index(x: f64, half: f64) -> u32 {
     // As Redis computes it, rounding included.
-    ((x + half) / (half - -half) * STEPS) as u32
+    let steps = (x + half) / (half - -half) * STEPS;
+    // The whole part of 0 to 2^26: behind 2^52 it is the nearest, so one too high for the upper half.
+    const SHIFT: f64 = 4_503_599_627_370_496.0;
+    let shifted = steps + SHIFT;
+    (shifted.to_bits() as u32) - u32::from(shifted - SHIFT > steps)
 }
 
 /// The edges of index `i`.

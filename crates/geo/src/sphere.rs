@@ -101,7 +101,8 @@ impl Sphere {
         math::atan2_degrees(d_lng, isometric(b.lat()) - isometric(a.lat()))
     }
 
-    /// Where one is after `distance` at the constant `bearing`; a line that reaches a pole ends there.
+    /// Where one is after `distance` at the constant `bearing`; a line that reaches a pole ends there,
+    /// at the longitude of `from`.
     #[must_use]
     pub fn rhumb_destination(&self, from: LatLng, bearing: f64, distance: Meters) -> LatLng {
         let angle = finite(distance.0 / self.radius);
@@ -194,6 +195,25 @@ mod batch {
     const LANES: usize = 8;
 
     pub(super) fn distances(radius: f64, from: LatLng, to: &[LatLng], out: &mut [Meters]) {
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2, by the line above.
+            #[expect(unsafe_code, reason = "41 instructions a distance in place of 91")]
+            return unsafe { distances_by_avx2(radius, from, to, out) };
+        }
+        run(radius, from, to, out);
+    }
+
+    /// The same loop, four lanes to a register. Without fused multiplication, so that no bit differs.
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    #[target_feature(enable = "avx2")]
+    #[expect(unsafe_code, reason = "only for processors that have AVX2")]
+    unsafe fn distances_by_avx2(radius: f64, from: LatLng, to: &[LatLng], out: &mut [Meters]) {
+        run(radius, from, to, out);
+    }
+
+    #[inline(always)]
+    fn run(radius: f64, from: LatLng, to: &[LatLng], out: &mut [Meters]) {
         let cos_from = math::cos_latitude(from.lat());
         let whole = to.len() / LANES * LANES;
         for (to, out) in to[..whole].chunks_exact(LANES).zip(out[..whole].chunks_exact_mut(LANES)) {

@@ -54,6 +54,25 @@ fn published_rhumb_lines() {
     assert_eq!(EARTH.rhumb_destination(at(-80.0, 5.0), 180.0, Meters(2e6)), at(-90.0, 5.0));
 }
 
+/// It would turn round the pole without end, so it ends there, at the longitude that it left from.
+#[test]
+fn a_rhumb_line_ends_at_the_pole_that_it_reaches() {
+    for (from, bearing, pole) in [
+        (at(80.0, 5.0), 45.0_f64, 90.0),
+        (at(80.0, 5.0), -80.0, 90.0),
+        (at(-80.0, 5.0), 135.0, -90.0),
+        (at(-80.0, 5.0), -100.0, -90.0),
+    ] {
+        let to_pole = 10.0_f64.to_radians() / bearing.to_radians().cos().abs() * EARTH.radius();
+        for more in [1.0001, 1.5, 3.0, 20.0] {
+            let end = EARTH.rhumb_destination(from, bearing, Meters(to_pole * more));
+            assert_eq!((end.lat(), end.lng()), (pole, 5.0), "{from} {bearing} {more}");
+        }
+        let short = EARTH.rhumb_destination(from, bearing, Meters(to_pole * 0.9));
+        assert!((short.lat().abs() - 89.0).abs() < 1e-9 && short.lng() != 5.0, "{short}");
+    }
+}
+
 #[test]
 fn what_is_no_number_counts_as_nothing() {
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {

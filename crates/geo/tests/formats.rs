@@ -42,6 +42,9 @@ fn broken_polylines_are_refused_where_they_break() {
     assert_eq!(error("_p~iF~ps|U_ul"), err(10, PolylineErrorKind::Truncated));
     assert_eq!(error("_p~iF~ps|U_ \u{7f}"), err(11, PolylineErrorKind::Character(b' ')));
     assert_eq!(error("~~~~~~~~~~~"), err(0, PolylineErrorKind::Range));
+    // A zero of eight characters, with text behind it and at the end.
+    assert_eq!(error("_______???????????"), err(0, PolylineErrorKind::Range));
+    assert_eq!(error("_______??"), err(0, PolylineErrorKind::Range));
     assert!(decode_bytes(&[0xff], Precision::Five).next().unwrap().is_err());
     assert!(decode("", Precision::Seven).next().is_none());
     // After an error there is nothing.

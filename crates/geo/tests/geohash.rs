@@ -146,6 +146,28 @@ fn lengths_and_characters_out_of_range_are_named() {
     assert!(Geohash::parse_any_case("\u{e9}").is_err() && Geohash::parse_any_case("").is_err());
 }
 
+/// Whatever the length and wherever it stands: the characters past the eighth are read apart from the others.
+#[test]
+fn a_character_outside_the_alphabet_is_named_wherever_it_stands() {
+    let whole = "u4pruydqqvj8";
+    for len in 1..=12 {
+        for offset in 0..len {
+            for byte in
+                (0..128_u8).filter(|byte| !b"0123456789bcdefghjkmnpqrstuvwxyz".contains(byte))
+            {
+                let mut text = whole.as_bytes()[..len].to_vec();
+                text[offset] = byte;
+                let text = String::from_utf8(text).unwrap();
+                let expected = Err(GeohashError::Character { offset, byte });
+                assert_eq!(text.parse::<Geohash>(), expected, "{text:?}");
+                let known = b"BCDEFGHJKMNPQRSTUVWXYZ".contains(&byte);
+                let any_case = Geohash::parse_any_case(&text);
+                assert!(if known { any_case.is_ok() } else { any_case == expected }, "{text:?}");
+            }
+        }
+    }
+}
+
 /// The drawing of the reference document has `u09` twice and misses the western cells.
 #[test]
 fn the_neighbours_of_u0b_are_eight_different_cells() {

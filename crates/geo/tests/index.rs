@@ -199,6 +199,25 @@ fn an_empty_index_answers_nothing() {
     assert!(View::new(&index.encode()).unwrap().is_empty());
 }
 
+/// Farther from each other than doubles round, nearer than the grid: its order is not theirs.
+#[test]
+fn places_that_the_grid_cannot_part_come_in_their_order() {
+    for i in 0..200_u32 {
+        let center = at(f64::from(i * 37 % 170) - 85.0, f64::from(i * 101 % 350) - 175.0);
+        let place = |k: u32| {
+            let meters = 3.0 + f64::from(k * 29 % 97) * 1e-4;
+            (Sphere::EARTH.destination(center, f64::from(k * 61 % 360) - 180.0, Meters(meters)), k)
+        };
+        let index = PlaceIndex::new((0..97).map(place));
+        let all = brute(&index, center, &Sphere::EARTH);
+        for k in 1..=20 {
+            let found = index.near(center).limit(k).collect();
+            let found: Vec<_> = found.iter().map(|hit| (hit.distance(), *hit.item)).collect();
+            assert_eq!(found, all[..k], "{center}");
+        }
+    }
+}
+
 #[test]
 fn a_walk_stops_where_it_is_told() {
     let index = PlaceIndex::new((0..500_u32).map(|id| (at(f64::from(id) * 0.001, 0.0), id)));

@@ -105,6 +105,44 @@ fn a_thousand_objects_at_one_place_are_all_there() {
     live.validate();
 }
 
+/// Buckets that join again: every object keeps its place while the others go.
+#[test]
+fn those_that_stay_are_found_while_the_others_leave() {
+    let mut live = LiveIndex::<u32>::new();
+    let place = |key: u32| at(f64::from(key * 37 % 170) - 85.0, f64::from(key * 101 % 350) - 175.0);
+    for key in 0..1_000 {
+        live.upsert(key, place(key));
+    }
+    for key in 0..995 {
+        assert_eq!(live.remove(&key), Some(place(key)));
+        live.validate();
+        // One of the rest moves and is found where it is.
+        let last = 999 - key % 5;
+        live.upsert(last, place(key));
+        assert!(live.within(place(key), Meters(1.0)).iter().any(|hit| *hit.0 == last));
+        live.upsert(last, place(last));
+    }
+    assert_eq!(live.nearest(at(0.0, 0.0), 10).len(), 5);
+}
+
+/// A fix a second, each answered: nobody is lost while it moves within its bucket and out of it.
+#[test]
+fn whoever_moves_is_the_nearest_to_where_it_went() {
+    let mut live = LiveIndex::<u32>::new();
+    for key in 0..500_u32 {
+        live.upsert(key, at(f64::from(key) * 0.01, f64::from(key % 7)));
+    }
+    for step in 0..5_000_u32 {
+        let key = step * 7 % 500;
+        let to = at(f64::from(step * 13 % 601) * 0.01 + 0.005, f64::from(step % 9) + 0.3);
+        live.upsert(key, to);
+        let near = live.nearest(to, 3);
+        assert_eq!(near.len(), 3);
+        assert!(near.iter().any(|hit| *hit.0 == key && hit.1 == Meters::ZERO), "{key} {near:?}");
+    }
+    live.validate();
+}
+
 #[test]
 fn an_object_is_gone_from_its_end_on() {
     let mut live = LiveIndex::<&str>::new();

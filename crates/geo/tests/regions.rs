@@ -67,6 +67,18 @@ fn star() -> impl Strategy<Value = (LatLng, Polygon)> {
             back.reverse();
             let polygon = Polygon::new(&[ring]).ok()?;
             let again = Polygon::new(&[back]).ok()?;
+            // Its circle has all of its corners, the farthest too.
+            let bounds = polygon.bounding_circle();
+            assert!(
+                again.edges() == radii.len()
+                    && radii.iter().enumerate().all(|(i, r)| {
+                        bounds.contains(Sphere::EARTH.destination(
+                            c,
+                            i as f64 * 360.0 / n,
+                            Meters(*r),
+                        ))
+                    })
+            );
             // A ring read backwards is the same region.
             for i in 0..50 {
                 let p =
@@ -89,6 +101,14 @@ fn covers<G: Grid + std::fmt::Debug>(
     let inner: Vec<G> = Coverer::new(cells).with_mode(Mode::Interior).cover(region);
     let border: Vec<G> = Coverer::new(cells).with_mode(Mode::Border).cover(region);
     prop_assert!(outer.windows(2).all(|pair| pair[0] < pair[1]) && inner.len() <= cells);
+    // More than asked for only where the start has: 6 faces, 32 geohashes.
+    let most = cells.max(if G::PARTS == 4 { 6 } else { 32 });
+    prop_assert!(outer.len() <= most, "{} cells, {cells} asked for", outer.len());
+    prop_assert!(border.len() <= most, "{} cells of {cells} on the border", border.len());
+    // None coarser than asked for, merged ones neither.
+    let coarsest = if reach < 1e5 { 5 - u8::from(G::PARTS == 32) * 2 } else { 1 };
+    let fine: Vec<G> = Coverer::new(cells).with_min_level(coarsest).cover(region);
+    prop_assert!(fine.iter().all(|cell| cell.depth() >= coarsest), "{fine:?}");
     for i in 0..100 {
         let (a, r) = (f64::from(i) * 137.508, reach * (f64::from(i) / 100.0).sqrt());
         let p = Sphere::EARTH.destination(center, a % 360.0 - 180.0, Meters(r));
@@ -329,6 +349,44 @@ fn a_map_answers_as_its_polygons_do() {
         assert_eq!(found, expected, "{p}");
     }
     assert!(some > 50_000, "{some}");
+    // Along the edges and a hair beside them, where a cell may have no more than a corner inside.
+    for ring in &rings {
+        for (a, b) in ring.iter().zip(ring.iter().cycle().skip(1)) {
+            for i in 0..4_000_u32 {
+                let p = Sphere::EARTH.intermediate(*a, *b, f64::from(i) / 4_000.0);
+                let p = LatLng::wrapped(p.lat() + f64::from(i % 3) * 1e-6 - 1e-6, p.lng()).unwrap();
+                let found: Vec<usize> = map.containing(p).copied().collect();
+                let expected: Vec<usize> =
+                    (0..polygons.len()).filter(|&k| polygons[k].contains(p)).collect();
+                assert_eq!(found, expected, "{p}");
+            }
+        }
+    }
+}
+
+/// The corners of a cell round the antipode of a circle's center are not what is farthest from it.
+#[test]
+fn an_interior_of_nearly_all_leaves_the_antipode_out() {
+    for (lat, lng) in [(10.0, 10.0), (-20.0, 100.0), (33.0, -160.0), (70.0, 20.0)] {
+        let circle = Circle::new(at(lat, lng), Meters::from_km(18_900.0));
+        for cells in [32, 100] {
+            let inner: Vec<Geohash> = Coverer::new(cells).with_mode(Mode::Interior).cover(&circle);
+            assert!(!inner.is_empty());
+            for i in 0..36 {
+                let off = Meters::from_km(f64::from(i % 6) * 180.0);
+                let p =
+                    Sphere::EARTH.destination(at(lat, lng).antipode(), f64::from(i) * 10.0, off);
+                assert!(circle.contains(p) || !inner.iter().any(|cell| cell.contains(p)), "{p}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_corridor_along_one_position_is_a_circle() {
+    let spot = Corridor::new(&[at(10.0, 20.0)], Meters(1_000.0)).unwrap();
+    assert!(spot.contains(at(10.0, 20.0)) && spot.contains(at(10.008, 20.0)));
+    assert!(!spot.contains(at(10.01, 20.0)));
 }
 
 #[test]

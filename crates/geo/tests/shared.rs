@@ -65,6 +65,13 @@ fn under_load_no_object_is_lost_or_seen_twice() {
     for key in 0..STAY {
         index.upsert(key, home(key));
     }
+    // Set when the questions end, by a failed assertion too: else the movers would go on for ever.
+    struct End<'a>(&'a AtomicBool);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     let over = AtomicBool::new(false);
     let center = at(0.0, 30.0);
     let all = Meters(8e6);
@@ -84,6 +91,7 @@ fn under_load_no_object_is_lost_or_seen_twice() {
                 }
             });
         }
+        let _end = End(over);
         for _ in 0..400 {
             let hits = index.within(center, all);
             let keys: HashSet<u32> = hits.iter().map(|hit| hit.0).collect();
@@ -98,7 +106,6 @@ fn under_load_no_object_is_lost_or_seen_twice() {
             assert!(keys.len() == near.len() && (0..STAY).all(|key| keys.contains(&key)));
             assert!(near.is_sorted_by_key(|hit| hit.1));
         }
-        over.store(true, Ordering::Relaxed);
     });
     index.validate();
 }

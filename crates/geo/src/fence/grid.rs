@@ -193,3 +193,42 @@ fn meets(area: &Area, middle: V3, reach: f64) -> bool {
     let off = polygon.signed_distance(position(middle)).0 / Sphere::EARTH.radius();
     off <= 2.0 * reach / STEPS * 1.12
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::coord::{LatLng, Meters};
+
+    /// A fence in the one cube that a position on the way is in must be found: where the way rises out
+    /// of the box of its ends, too. (Fences lie in a margin of cubes, which hides this from outside.)
+    #[test]
+    fn every_cube_that_a_way_goes_through_is_asked() {
+        let mut risen = 0;
+        for i in 0..30_000_u32 {
+            let f = f64::from(i);
+            let level = 22 + i % 9;
+            let from = LatLng::wrapped(f * 1.7, f * 7.3).unwrap();
+            let meters = edge(level) / STEPS * Sphere::EARTH.radius() * (0.1 + f * 0.618 % 4.0);
+            let to = Sphere::EARTH.destination(from, f * 31.0 % 360.0, Meters(meters.min(1.9e7)));
+            let path = Path::new(from, crate::sphere::unit(from), to);
+            let p = scale(path.vector(f * 0.754_9 % 1.0), STEPS);
+            let [x, y, z] = span(level, p, p).map(|axis| axis[0]);
+            let mut grid = Grid::new(std::hash::RandomState::new());
+            let key = key(level, [x, y, z]);
+            let hash = grid.hasher.hash_one(key);
+            grid.cells.insert_unique(hash, Cell { key, fences: alloc::vec![7] }, |_| 0);
+            grid.levels[level as usize] = 1;
+            let mut found = Vec::new();
+            let one_by_one = grid.find(&path, &mut found);
+            assert!(found.contains(&7) || one_by_one != 0, "{from} {to} {level}");
+            let ends = [path.a, path.b].map(|p| scale(p, STEPS));
+            risen += u32::from((0..3).any(|k| {
+                let cube = |x: f64| span(level, [x; 3], [x; 3])[0][0];
+                let at = [cube(ends[0][k]), cube(ends[1][k])];
+                let here = cube(p[k]);
+                here < at[0].min(at[1]) || here > at[0].max(at[1])
+            }));
+        }
+        assert!(risen > 50, "{risen}");
+    }
+}

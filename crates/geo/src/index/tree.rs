@@ -343,15 +343,15 @@ impl Tree<Vec<u8>> {
     fn cut(&mut self, points: &mut [Point], first: usize, span: usize) {
         if span <= 1 {
             // So that equal positions come in the order they were given.
-            points.sort_unstable_by_key(|&(_, i)| i);
-            return;
+            return sort_leaf(points);
         }
         let middle = first + span / 2;
         if middle >= self.layout.leaves {
             return self.cut(points, first, span / 2);
         }
+        // Any axis will do; the widest of about 256 of them is as good as that of all.
         let mut all = CubeBox::EMPTY;
-        for (point, _) in points.iter() {
+        for (point, _) in points.iter().step_by(points.len() / 256 + 1) {
             all.add(*point);
         }
         let width = |axis: usize| i64::from(all.high[axis]) - i64::from(all.low[axis]);
@@ -362,9 +362,18 @@ impl Tree<Vec<u8>> {
             }
         }
         let at = span / 2 * LEAF;
-        let (_, &mut (cut, _), _) = points.select_nth_unstable_by_key(at, |&(p, i)| (p[axis], i));
+        // Coordinate and number in one comparison, the axis known to the loop.
+        fn select<const AXIS: usize>(points: &mut [Point], at: usize) -> i32 {
+            let key = |&(p, i): &Point| i64::from(p[AXIS]) << 32 | i64::from(i);
+            points.select_nth_unstable_by_key(at, key).1.0[AXIS]
+        }
+        let cut = match axis {
+            0 => select::<0>(points, at),
+            1 => select::<1>(points, at),
+            _ => select::<2>(points, at),
+        };
         let cuts = &mut self.bytes[self.layout.cuts_at..];
-        put(cuts, middle, cut[axis] & !3 | axis as i32);
+        put(cuts, middle, cut & !3 | axis as i32);
         let (left, right) = points.split_at_mut(at);
         self.cut(left, first, span / 2);
         self.cut(right, middle, span / 2);
@@ -404,6 +413,26 @@ impl Tree<Vec<u8>> {
             put(block, 2 * GROUP * axis + i % GROUP, all.low[axis]);
             put(block, 2 * GROUP * axis + GROUP + i % GROUP, all.high[axis]);
         }
+    }
+}
+
+/// By number. The place of each of a whole leaf is how many are below it: without a branch, so vector
+/// code, where a sort goes wrong at every other comparison.
+fn sort_leaf(points: &mut [Point]) {
+    let Ok(points) = <&mut [Point; LEAF]>::try_from(&mut *points) else {
+        return points.sort_unstable_by_key(|&(_, i)| i);
+    };
+    let old = *points;
+    // Numbers are below 2^32: with the top bit turned they order as signed ones.
+    let keys = old.map(|(_, i)| (i ^ 1 << 31) as i32);
+    let mut below = [0_i32; LEAF];
+    for key in keys {
+        for (below, other) in below.iter_mut().zip(keys) {
+            *below += i32::from(key < other);
+        }
+    }
+    for (point, below) in old.into_iter().zip(below) {
+        points[below as usize % LEAF] = point;
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "shared by a test and a fuzz target")]
 
 use archstone_geo::polyline::{self, Precision};
+use archstone_geo::redis::Score;
 use archstone_geo::{CellId, Geohash, LatLng, Meters, PlaceIndex, View};
 
 /// Reads `bytes` as everything; what is understood must keep its promises.
@@ -15,6 +16,20 @@ pub fn any_bytes(bytes: &[u8]) {
     if let Ok(cell) = text.parse::<CellId>() {
         assert_eq!(CellId::from_u64(cell.to_u64()), Ok(cell));
         let _ = (cell.center(), cell.neighbors().count(), cell.children());
+    }
+    // Any eight bytes as the number of a cell or a score.
+    for eight in bytes.chunks_exact(8) {
+        let number = u64::from_le_bytes(eight.try_into().expect("eight"));
+        if let Ok(cell) = CellId::from_u64(number) {
+            assert!(cell.contains(CellId::from_lat_lng(cell.center())));
+        }
+        if let Ok(score) = Score::from_u64(number) {
+            let _ = (score.decode(), score.geohash(), score.distance(score));
+        }
+        if let Ok(cell) = Geohash::from_u64(number, eight[0] % 14) {
+            assert_eq!(cell.to_string().parse(), Ok(cell));
+            assert!(cell.contains(cell.center()) && cell.neighbors().iter().count() >= 2);
+        }
     }
     for precision in [Precision::Five, Precision::Six, Precision::Seven] {
         let path: Vec<LatLng> =

@@ -8,6 +8,7 @@ use crate::message::{Answer, Op};
 use crate::registers::number;
 use crate::trouble::{Trouble, Troubles};
 use archstone_crdt::Lattice;
+use archstone_crdt::clock::VersionVector;
 use kit::{Failure, Latencies, Seed, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,13 +18,17 @@ use std::time::Duration;
 pub struct Size {
     /// Clients.
     pub clients: usize,
-    /// Carts.
+    /// Carts, beside [`COLD`] that are left alone.
     pub keys: usize,
     /// How long clients ask.
     pub lasts: Duration,
     /// The longest a client thinks.
     pub thinks: Duration,
 }
+
+/// Carts written once, before anything goes wrong, and left alone from then on: reads and hints do
+/// not bring them back to a node that lost its disk.
+pub const COLD: usize = 20;
 
 /// One write.
 #[derive(Clone, Debug)]
@@ -92,9 +97,14 @@ pub fn run(
     let end = Time::ZERO + size.lasts;
     let mut reading: BTreeMap<usize, usize> = BTreeMap::new();
     let mut writing: BTreeMap<usize, (u64, Vec<u64>)> = BTreeMap::new();
-    let mut next = 0;
+    let mut next = 0_u64;
     for client in 0..size.clients {
         cluster.alarm(Time::ZERO + random.between(Duration::ZERO, size.thinks), client as u64);
+    }
+    // One writer for each cart that is left alone, beyond the clients.
+    for cold in 0..COLD {
+        let at = Time::from_millis(10 * cold as u64);
+        cluster.alarm(at, (size.clients + cold) as u64);
     }
     troubles.begin(&mut cluster);
     while let Some(happening) = cluster.next(end) {
@@ -105,9 +115,16 @@ pub fn run(
                 let up: Vec<usize> =
                     (0..config.nodes).filter(|&node| cluster.is_up(node)).collect();
                 let Some(&node) = random.pick(&up) else { continue };
-                let key = random.below(size.keys as u64) as usize;
+                let (key, op) = if client < size.clients {
+                    (random.below(size.keys as u64) as usize, Op::Get)
+                } else {
+                    next += 1;
+                    writing.insert(client, (next, Vec::new()));
+                    let (context, value) = (VersionVector::new(), next.to_le_bytes().to_vec());
+                    (size.keys + client - size.clients, Op::Put { context, value })
+                };
                 reading.insert(client, key);
-                cluster.call(client, node, name(key).as_bytes(), Op::Get);
+                cluster.call(client, node, name(key).as_bytes(), op);
                 continue;
             }
             Happening::Ended(call) => call,
@@ -149,7 +166,9 @@ pub fn run(
                         could,
                     });
                 }
-                cluster.alarm(again, call.client as u64);
+                if call.client < size.clients {
+                    cluster.alarm(again, call.client as u64);
+                }
             }
         }
     }
@@ -162,7 +181,7 @@ pub fn run(
     cluster.mend();
     cluster.calm();
     settle(&mut cluster, &mut outcome, end);
-    for key in 0..size.keys {
+    for key in 0..size.keys + COLD {
         let holders = cluster.nodes[0].placement().holders(name(key).as_bytes());
         let zones: BTreeSet<usize> = holders.iter().map(|node| node % config.zones).collect();
         outcome.zones.push((key, zones.len()));

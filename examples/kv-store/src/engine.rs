@@ -1,5 +1,8 @@
 //! What one node keeps: rows in redb, a real embedded engine (a copy-on-write B-tree, here over
-//! memory), and a Bloom filter in front of its reads.
+//! memory), a log of the last writes, and a Bloom filter in front of its reads.
+//!
+//! A transaction of the table copies its path to the root, so writes go to the table in groups.
+//! Until then they stand in a log, which counts as disk: a restart finds it, a lost disk loses it.
 //!
 //! The filter is memory: a restart loses it, and it must be built again from the table before the
 //! first read, or every row of the disk is "not there".
@@ -9,13 +12,17 @@ use archstone_crdt::codec::Wire;
 use archstone_hashring::Key as _;
 use archstone_sketch::membership::ScalableBloom;
 use redb::backends::InMemoryBackend;
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{Database, ReadableDatabase, ReadableTable};
 use redb::{ReadTransaction, TableDefinition};
+use std::collections::BTreeMap;
 
 /// A key's concurrent values with the version that covers them; deleted when there are none.
 pub type Row = Siblings<Vec<u8>>;
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
+
+/// Writes that the log holds before they go to the table.
+pub const GROUP: usize = 64;
 
 /// A memory backend has nothing that fails.
 const NEVER: &str = "the engine's memory does not fail";
@@ -29,13 +36,19 @@ pub struct Stats {
     pub spared: u64,
     /// Reads of the table that found nothing: the filter's false "probably", or no filter.
     pub vain: u64,
-    /// Transactions written.
+    /// Rows written or dropped.
     pub writes: u64,
+    /// The transactions in which they went to the table.
+    pub commits: u64,
 }
 
 /// One node's table.
 pub struct Engine {
     db: Database,
+    /// The last encoded row of each key written since the last group; `None`: dropped.
+    log: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Writes in the log, which may be of one key.
+    logged: usize,
     /// `None`: every read goes to the table.
     filter: Option<ScalableBloom>,
     /// See [`Stats`].
@@ -65,14 +78,15 @@ impl Engine {
         let write = db.begin_write().expect(NEVER);
         write.open_table(ROWS).expect(NEVER);
         write.commit().expect(NEVER);
-        let mut engine = Self { db, filter: None, stats: Stats::default() };
+        let mut engine =
+            Self { db, log: BTreeMap::new(), logged: 0, filter: None, stats: Stats::default() };
         if filtered {
             engine.restart(true);
         }
         engine
     }
 
-    /// Comes back after a crash: the table is there, the filter is empty, or built again.
+    /// Comes back after a crash: table and log are there, the filter is empty, or built again.
     pub fn restart(&mut self, rebuilt: bool) {
         // 1,024 rows in the first layer, more layers as it fills; 1 % in all.
         let mut filter = ScalableBloom::new(1_024, 0.01).expect("a usual filter");
@@ -95,15 +109,21 @@ impl Engine {
             self.stats.spared += 1;
             return None;
         }
-        let table = self.read().open_table(ROWS).expect(NEVER);
-        let found = table.get(key).expect(NEVER);
+        let decode = |bytes: &[u8]| Row::decode(bytes).expect("rows are written by put");
+        let found = match self.log.get(key) {
+            Some(logged) => logged.as_deref().map(decode),
+            None => {
+                let table = self.read().open_table(ROWS).expect(NEVER);
+                table.get(key).expect(NEVER).map(|bytes| decode(bytes.value()))
+            }
+        };
         self.stats.vain += u64::from(found.is_none());
-        found.map(|bytes| Row::decode(bytes.value()).expect("rows are written by put"))
+        found
     }
 
-    /// Writes a row, in one transaction.
+    /// Writes a row.
     pub fn put(&mut self, key: &[u8], row: &Row) {
-        self.change(key, Some(&row.encode()));
+        self.change(key, Some(row.encode()));
         if let Some(filter) = &mut self.filter {
             filter.insert(key);
         }
@@ -114,26 +134,50 @@ impl Engine {
         self.change(key, None);
     }
 
-    fn change(&mut self, key: &[u8], encoded: Option<&[u8]>) {
+    fn change(&mut self, key: &[u8], encoded: Option<Vec<u8>>) {
         self.stats.writes += 1;
-        let mut write = self.db.begin_write().expect(NEVER);
-        write.set_durability(Durability::Immediate).expect(NEVER);
+        self.log.insert(key.to_vec(), encoded);
+        self.logged += 1;
+        if self.logged >= GROUP {
+            self.commit();
+        }
+    }
+
+    /// The log goes to the table, in one transaction.
+    fn commit(&mut self) {
+        let write = self.db.begin_write().expect(NEVER);
         {
             let mut rows = write.open_table(ROWS).expect(NEVER);
-            match encoded {
-                Some(encoded) => rows.insert(key, encoded).expect(NEVER),
-                None => rows.remove(key).expect(NEVER),
-            };
+            for (key, encoded) in std::mem::take(&mut self.log) {
+                match encoded {
+                    Some(encoded) => rows.insert(&key[..], &encoded[..]).expect(NEVER),
+                    None => rows.remove(&key[..]).expect(NEVER),
+                };
+            }
         }
         write.commit().expect(NEVER);
+        self.logged = 0;
+        self.stats.commits += 1;
     }
 
     /// Every key with its encoded row, in the order of the keys.
     pub fn each(&self, mut see: impl FnMut(&[u8], &[u8])) {
         let table = self.read().open_table(ROWS).expect(NEVER);
+        let mut log = self.log.iter().peekable();
         for entry in table.iter().expect(NEVER) {
             let (key, row) = entry.expect(NEVER);
-            see(key.value(), row.value());
+            let key = key.value();
+            while let Some((logged, row)) = log.next_if(|(logged, _)| logged.as_slice() < key) {
+                row.iter().for_each(|row| see(logged, row));
+            }
+            // The log is newer.
+            match log.next_if(|(logged, _)| logged.as_slice() == key) {
+                Some((_, newer)) => newer.iter().for_each(|row| see(key, row)),
+                None => see(key, row.value()),
+            }
+        }
+        for (key, row) in log {
+            row.iter().for_each(|row| see(key, row));
         }
     }
 
@@ -164,10 +208,12 @@ impl Engine {
         found
     }
 
-    /// Rows of the table.
+    /// Rows. O(rows).
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.read().open_table(ROWS).expect(NEVER).len().expect(NEVER)
+        let mut rows = 0;
+        self.each(|_, _| rows += 1);
+        rows
     }
 
     /// Whether there are none.
@@ -207,6 +253,30 @@ mod tests {
         assert_eq!((engine.get(b"a"), engine.len()), (None, 1));
         assert_eq!(engine.digests(|_| true).len(), 1);
         assert_eq!(engine.digests(|key| key == b"a").len(), 0);
+    }
+
+    #[test]
+    fn log_and_table_together_are_one_map() {
+        let mut engine = Engine::new(false);
+        let mut model = BTreeMap::new();
+        for n in 0..10 * GROUP as u64 {
+            let key = (n * n % 97).to_be_bytes().to_vec();
+            if n % 5 == 4 {
+                engine.remove(&key);
+                model.remove(&key);
+            } else {
+                let row = row(&n.to_string());
+                engine.put(&key, &row);
+                model.insert(key.clone(), row);
+            }
+            assert_eq!(engine.get(&key), model.get(&key).cloned(), "write {n}");
+            let mut rows = Vec::new();
+            engine.each(|key, row| rows.push((key.to_vec(), row.to_vec())));
+            let expected: Vec<_> =
+                model.iter().map(|(key, row)| (key.clone(), row.encode())).collect();
+            assert_eq!(rows, expected, "write {n}");
+        }
+        assert_eq!((engine.stats.commits, engine.len()), (10, model.len() as u64));
     }
 
     #[test]

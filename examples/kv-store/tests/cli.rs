@@ -22,7 +22,7 @@ fn wrong_flags_and_inputs_are_answered_with_status_2_and_what_is_wrong() {
 fn the_summary_is_one_screen_and_json_is_one_object() {
     let report = PROGRAM.reports("kv-store", 26);
     let shown = summary(&report);
-    for name in ["R = 1", "R = 3", "W = 3", "linearizable", "stale reads where R + W > N"] {
+    for name in ["R = 1", "R = 3", "W = 3", "Linearizable", "stale reads where R + W > N"] {
         assert!(shown.contains(name), "{name} is not on the first screen:\n{shown}");
     }
 }

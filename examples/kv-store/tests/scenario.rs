@@ -42,7 +42,7 @@ fn the_claims_answer_every_row_and_every_fault_is_over() {
         assert_eq!(report.claims.check_complete(), Ok(()));
         // How fast this machine is under its load decides the rows of `wall`.
         let missed = |row: &&kit::Claim| row.verdict == kit::Verdict::Missed && !row.wall;
-        assert!(!report.claims.rows().iter().any(|row| missed(&row)), "{:?}", report.claims.rows());
+        assert!(!report.claims.rows().iter().any(missed), "{:?}", report.claims.rows());
         assert_eq!(report.faults.len(), 5);
         for fault in &report.faults {
             assert!(fault.recovered_ms.is_some(), "seed {seed}: {fault:?}");

@@ -85,7 +85,8 @@ fn the_recorded_load_is_answered_alike_by_a_real_redis() {
     let trace = kv_store::load::trace(2_000).expect("it is part of the program");
     let race =
         kv_store::redis_load::race(&engine.url(), Seed::new(1), &trace).expect("both answer");
-    assert!(race.calls > 2_500, "{race:?}");
+    // Each request, and a SET after each miss.
+    assert!(race.calls > 2_000, "{race:?}");
     assert_eq!(race.differ, 0);
 }
 

@@ -16,6 +16,8 @@ pub mod areas;
 pub mod compare;
 pub mod measure;
 pub mod memory;
+#[cfg(any(feature = "geo", feature = "lock"))]
+mod redis;
 pub mod results;
 pub mod row;
 pub mod workload;

@@ -5,6 +5,7 @@
 //! [`MAX_KEYS`] reading stops aloud.
 
 use archstone_cache::sim;
+use kit::lines::next_line;
 use kit::{Arrivals, Seed, Time};
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
@@ -238,7 +239,7 @@ impl Reader {
 
     fn lines_of(&mut self, mut source: impl BufRead) -> io::Result<()> {
         let mut line = Vec::new();
-        while next_line(&mut source, &mut line)? {
+        while next_line(&mut source, &mut line, MAX_LINE)? {
             self.trace.lines += 1;
             let fits = line.len() < MAX_LINE;
             let text = String::from_utf8_lossy(&line);
@@ -298,31 +299,6 @@ fn request(text: &str) -> Option<(&str, bool)> {
             }
         }
         _ => None,
-    }
-}
-
-/// The next line into `line`, at most [`MAX_LINE`] of it; `false` at the end.
-fn next_line(source: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    line.clear();
-    let mut any = false;
-    loop {
-        let seen = match source.fill_buf() {
-            Ok(seen) => seen,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if seen.is_empty() {
-            return Ok(any);
-        }
-        any = true;
-        let end = seen.iter().position(|&byte| byte == b'\n');
-        let used = end.map_or(seen.len(), |at| at + 1);
-        let room = MAX_LINE.saturating_sub(line.len());
-        line.extend_from_slice(&seen[..used.min(room)]);
-        source.consume(used);
-        if end.is_some() {
-            return Ok(true);
-        }
     }
 }
 

@@ -16,6 +16,7 @@ pub mod generate;
 pub mod human;
 pub mod invariant;
 pub mod latency;
+pub mod lines;
 pub mod money;
 #[cfg(feature = "plot")]
 pub mod plot;

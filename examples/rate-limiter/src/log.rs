@@ -8,6 +8,7 @@
 use crate::traffic::Event;
 use flate2::bufread::MultiGzDecoder;
 use kit::Time;
+use kit::lines::next_line;
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -68,7 +69,7 @@ impl Log {
         let mut numbers: HashMap<String, u32> = HashMap::new();
         let (mut line, mut format) = (Vec::new(), None);
         loop {
-            match next_line(&mut source, &mut line) {
+            match next_line(&mut source, &mut line, MAX_LINE) {
                 Ok(false) => break,
                 Ok(true) => {}
                 Err(error) => {
@@ -211,31 +212,6 @@ fn clf_time(text: &str) -> Option<Time> {
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468;
     u64::try_from(days * 86_400 + clock - zone).ok().map(Time::from_secs)
-}
-
-/// The next line into `line`, at most [`MAX_LINE`] of it; `false` at the end.
-fn next_line(source: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    line.clear();
-    let mut any = false;
-    loop {
-        let seen = match source.fill_buf() {
-            Ok(seen) => seen,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if seen.is_empty() {
-            return Ok(any);
-        }
-        any = true;
-        let end = seen.iter().position(|&byte| byte == b'\n');
-        let used = end.map_or(seen.len(), |at| at + 1);
-        let room = MAX_LINE.saturating_sub(line.len());
-        line.extend_from_slice(&seen[..used.min(room)]);
-        source.consume(used);
-        if end.is_some() {
-            return Ok(true);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 
 use crate::places;
 use flate2::bufread::MultiGzDecoder;
+use kit::lines::next_line;
 use kit::{Failure, Seed};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 
 /// The NASA day: part of the binary, so that the first run needs no file.
 const NASA: &[u8] = include_bytes!("../../../testdata/nasa_19950801.tsv.gz");
 /// The longest line that is read.
-const MAX_LINE: u64 = 4_096;
+const MAX_LINE: usize = 4_096;
 /// The most lines that are read.
 const MAX_LINES: u64 = 5_000_000;
 /// Malformed lines that are shown.
@@ -62,14 +63,10 @@ impl Input {
     pub fn read(source: impl Read, header: bool) -> Result<Self, Failure> {
         let (mut source, mut input) = (BufReader::new(source), Self::default());
         let mut ids: HashMap<String, u64> = HashMap::new();
+        let mut line = Vec::new();
         for number in 1..=MAX_LINES {
-            let mut line = Vec::new();
-            let read = (&mut source).take(MAX_LINE).read_until(b'\n', &mut line)?;
-            if read == 0 {
+            if !next_line(&mut source, &mut line, MAX_LINE)? {
                 break;
-            }
-            if read as u64 == MAX_LINE && line.last() != Some(&b'\n') {
-                source.skip_until(b'\n')?;
             }
             let text = String::from_utf8_lossy(&line);
             let text = text.split('#').next().unwrap_or("").trim();

@@ -1,8 +1,5 @@
 //! Moving objects: G12 to G14.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +14,7 @@ use super::index::OURS;
 use crate::areas::{Area, Run};
 use crate::measure::{Race, Runner};
 use crate::memory;
+use crate::redis::Server;
 use crate::row::{Better, Row, Side, Subject, Unit};
 use crate::workload::Rng;
 
@@ -35,7 +33,7 @@ pub(super) fn entries(area: &mut Area) {
     area.race("geo.G14/50km", |_| {
         let (at, queries) = (objects(), data::places().queries(500));
         let (live, name) = (live(&at), "redis GEOSEARCH, server time");
-        let theirs = Server::filled(&at).map(|server| geosearch(name, server, &live, Arc::clone(&queries)));
+        let theirs = filled(&at).map(|server| geosearch(name, server, &live, Arc::clone(&queries)));
         let ours = Runner::steady(OURS, queries.len(), live, move |live| {
             queries.iter().map(|at| live.within(*at, Meters::from_km(50.0)).len()).sum::<usize>()
         });
@@ -188,103 +186,42 @@ fn geosearch(name: &str, mut server: Server, live: &LiveIndex<u64>, queries: Arc
     for &at in queries.iter().take(100) {
         // Its sphere is larger than ours by 0.028 %.
         let meters = 50_000.0 * Sphere::EARTH.radius() / Sphere::REDIS.radius();
-        let found = server.within_50_km(at);
+        let found = within_50_km(&mut server, at);
         let right = (near(at, meters - 1.0)..=near(at, meters + 1.0)).contains(&found);
         assert!(right || at.lat().abs() > 84.0, "{found} members at {at}");
     }
     Runner::custom(name, queries.len(), move || {
-        let before = server.spent();
+        let before = spent(&mut server);
         for &at in queries.iter() {
-            server.within_50_km(at);
+            within_50_km(&mut server, at);
         }
-        server.spent().saturating_sub(before)
+        spent(&mut server).saturating_sub(before)
     })
 }
 
-/// A Redis of our own on a free port, and one connection to it. It ends with this.
-struct Server {
-    child: Child,
-    stream: BufReader<TcpStream>,
+/// With all objects in the set `a`, but for those that Redis refuses.
+fn filled(at: &[LatLng]) -> Result<Server, String> {
+    let mut server = Server::start()?;
+    let known = at.iter().zip(0..).filter(|(at, _)| at.lat().abs() <= archstone_geo::redis::MAX_LATITUDE);
+    let words: Vec<[String; 3]> = known.map(|(at, key): (_, u64)| [at.lng().to_string(), at.lat().to_string(), key.to_string()]).collect();
+    for some in words.chunks(1_000) {
+        let members = some.iter().flatten().map(String::as_str);
+        server.send(&["GEOADD", "a"].into_iter().chain(members).collect::<Vec<_>>());
+    }
+    Ok(server)
 }
 
-impl Server {
-    /// With all objects in the set `a`, but for those that Redis refuses.
-    fn filled(at: &[LatLng]) -> Result<Self, String> {
-        let mut server = Self::start()?;
-        let known = at.iter().zip(0..).filter(|(at, _)| at.lat().abs() <= archstone_geo::redis::MAX_LATITUDE);
-        let words: Vec<[String; 3]> = known.map(|(at, key): (_, u64)| [at.lng().to_string(), at.lat().to_string(), key.to_string()]).collect();
-        for some in words.chunks(1_000) {
-            let members = some.iter().flatten().map(String::as_str);
-            server.send(&["GEOADD", "a"].into_iter().chain(members).collect::<Vec<_>>());
-        }
-        Ok(server)
-    }
-
-    fn start() -> Result<Self, String> {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
-        let addr = free.local_addr().map_err(|e| e.to_string())?;
-        drop(free);
-        let port = addr.port().to_string();
-        let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(|e| format!("redis-server: {e}"))?;
-        for _ in 0..500 {
-            if let Ok(stream) = TcpStream::connect(addr) {
-                stream.set_nodelay(true).map_err(|e| e.to_string())?;
-                return Ok(Self { child, stream: BufReader::new(stream) });
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let _ = (child.kill(), child.wait());
-        Err("redis-server did not answer".to_owned())
-    }
-
-    fn within_50_km(&mut self, at: LatLng) -> usize {
-        let (lng, lat) = (at.lng().to_string(), at.lat().to_string());
-        self.send(&["GEOSEARCH", "a", "FROMLONLAT", &lng, &lat, "BYRADIUS", "50", "km"]).len()
-    }
-
-    /// What the server has spent on GEOSEARCH since it began.
-    fn spent(&mut self) -> Duration {
-        let all = self.send(&["INFO", "commandstats"]).join("\n");
-        let line = all.lines().find(|line| line.starts_with("cmdstat_geosearch:")).unwrap_or_default();
-        let micros = line.split(',').find_map(|field| field.strip_prefix("usec=")?.parse().ok());
-        Duration::from_micros(micros.unwrap_or(0))
-    }
-
-    /// One command and the texts of its reply.
-    fn send(&mut self, words: &[&str]) -> Vec<String> {
-        let mut text = format!("*{}\r\n", words.len());
-        for word in words {
-            text += &format!("${}\r\n{word}\r\n", word.len());
-        }
-        self.stream.get_mut().write_all(text.as_bytes()).expect("a connection");
-        let (mut left, mut found) = (1, Vec::new());
-        while left > 0 {
-            left -= 1;
-            let mut head = String::new();
-            assert!(self.stream.read_line(&mut head).expect("a reply") > 0);
-            let count = || head[1..].trim().parse::<usize>().unwrap_or(0);
-            match head.as_bytes()[0] {
-                b'*' => left += count(),
-                b'$' => {
-                    let mut bytes = vec![0; count() + 2];
-                    std::io::Read::read_exact(&mut self.stream, &mut bytes).expect("a reply");
-                    found.push(String::from_utf8_lossy(&bytes).trim_end().to_owned());
-                }
-                b'-' => panic!("{head}"),
-                _ => found.push(head[1..].trim().to_owned()),
-            }
-        }
-        found
-    }
+fn within_50_km(server: &mut Server, at: LatLng) -> usize {
+    let (lng, lat) = (at.lng().to_string(), at.lat().to_string());
+    server.send(&["GEOSEARCH", "a", "FROMLONLAT", &lng, &lat, "BYRADIUS", "50", "km"]).len()
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = (self.child.kill(), self.child.wait());
-    }
+/// What the server has spent on GEOSEARCH since it began.
+fn spent(server: &mut Server) -> Duration {
+    let all = server.send(&["INFO", "commandstats"]).join("\n");
+    let line = all.lines().find(|line| line.starts_with("cmdstat_geosearch:")).unwrap_or_default();
+    let micros = line.split(',').find_map(|field| field.strip_prefix("usec=")?.parse().ok());
+    Duration::from_micros(micros.unwrap_or(0))
 }
 
 /// The median and the 99th percentile in nanoseconds, the clock's own reading included.

@@ -1,9 +1,6 @@
 //! What a lease in this process saves, and what a step of a protocol costs: P11 and P12.
 
 use std::hint::black_box;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use archstone_lock::protocol::redlock::{Redlock, Reply, Step};
@@ -14,6 +11,7 @@ use super::OURS;
 use crate::areas::Area;
 use crate::measure::{Race, Runner};
 use crate::memory;
+use crate::redis::Server;
 use crate::row::{Better, Side, Subject, Unit};
 
 const TTL: Duration = Duration::from_secs(30);
@@ -30,14 +28,14 @@ pub(super) fn entries(area: &mut Area) {
         });
         let race = Race::new("a lease taken and given back", ours);
         let name = "Redis on the same machine, by the scripts of archstone_lock::redis";
-        match Server::start() {
+        match scripted() {
             Ok(server) => {
                 let acquire = redis::acquire("seat:12A", "fences", "me", TTL).expect("a time to live");
                 let release = redis::release("seat:12A", "me");
                 race.beats("redis", Runner::steady(name, TURNS, server, move |server| {
                     for _ in 0..TURNS {
-                        server.call(&acquire);
-                        server.call(&release);
+                        call(server, &acquire);
+                        call(server, &release);
                     }
                 }), 1000.0)
             }
@@ -68,69 +66,18 @@ pub(super) fn entries(area: &mut Area) {
     });
 }
 
-/// A Redis of our own on a free port, and one connection to it. It ends with this.
-struct Server {
-    child: Child,
-    stream: BufReader<TcpStream>,
+/// A Redis that knows our scripts.
+fn scripted() -> Result<Server, String> {
+    let mut server = Server::start()?;
+    for script in redis::ALL {
+        server.send(&["SCRIPT", "LOAD", script.text]);
+    }
+    Ok(server)
 }
 
-impl Server {
-    fn start() -> Result<Self, String> {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
-        let addr = free.local_addr().map_err(|e| e.to_string())?;
-        drop(free);
-        let port = addr.port().to_string();
-        let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(|e| format!("redis-server: {e}"))?;
-        for _ in 0..500 {
-            if let Ok(stream) = TcpStream::connect(addr) {
-                stream.set_nodelay(true).map_err(|e| e.to_string())?;
-                let mut server = Self { child, stream: BufReader::new(stream) };
-                for script in redis::ALL {
-                    server.send(&["SCRIPT", "LOAD", script.text]);
-                }
-                return Ok(server);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let _ = (child.kill(), child.wait());
-        Err("redis-server did not answer".to_owned())
-    }
-
-    fn call(&mut self, call: &Call) {
-        let count = call.keys.len().to_string();
-        let head = ["EVALSHA", call.script.sha1, count.as_str()];
-        let rest = call.keys.iter().chain(&call.args).map(String::as_str);
-        let words: Vec<&str> = head.into_iter().chain(rest).collect();
-        self.send(&words);
-    }
-
-    /// One command and its reply, whose lines are counted and not otherwise looked at.
-    fn send(&mut self, words: &[&str]) {
-        let mut text = format!("*{}\r\n", words.len());
-        for word in words {
-            text += &format!("${}\r\n{word}\r\n", word.len());
-        }
-        self.stream.get_mut().write_all(text.as_bytes()).expect("a connection");
-        let (mut lines, mut line) = (1, String::new());
-        while lines > 0 {
-            line.clear();
-            assert!(self.stream.read_line(&mut line).expect("a reply") > 0);
-            lines -= 1;
-            match line.as_bytes()[0] {
-                b'*' => lines += line[1..].trim().parse::<usize>().expect("a length"),
-                b'$' => lines += 1,
-                b'-' => panic!("{line}"),
-                _ => {}
-            }
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = (self.child.kill(), self.child.wait());
-    }
+fn call(server: &mut Server, call: &Call) {
+    let count = call.keys.len().to_string();
+    let head = ["EVALSHA", call.script.sha1, count.as_str()];
+    let rest = call.keys.iter().chain(&call.args).map(String::as_str);
+    server.send(&head.into_iter().chain(rest).collect::<Vec<&str>>());
 }

@@ -4,8 +4,7 @@ use caching_techniques::design::DESIGN;
 use caching_techniques::herd::Way;
 use caching_techniques::strategy::{Leaves, Strategy};
 use caching_techniques::{Options, scenario, trials};
-use kit::{Report, Run, Safeguards, Scale, snapshot};
-use std::path::Path;
+use kit::{Report, Run, Safeguards, Scale, contract};
 
 fn run(run: &Run) -> Report {
     scenario::run(run, &Options::default()).expect("nothing to open")
@@ -13,14 +12,8 @@ fn run(run: &Run) -> Report {
 
 #[test]
 fn every_invariant_holds_and_is_checked_for_twenty_seeds() {
-    for seed in 1..=20 {
-        let records = trials::run(seed, &Safeguards::all(&DESIGN));
-        assert!(records.len() >= 16, "{} invariants", records.len());
-        for record in records {
-            assert!(record.checked > 0, "seed {seed}: {} was never checked", record.name);
-            assert_eq!(record.violations, 0, "seed {seed}: {:?}", record.first_seed_event);
-        }
-    }
+    let count = contract::holds(&DESIGN, 1..=20, trials::run);
+    assert!(count >= 16, "{count} invariants");
 }
 
 #[test]
@@ -44,12 +37,8 @@ fn the_claims_answer_every_row_and_every_fault_is_over() {
     for seed in 1..=3 {
         let report = run(&Run::test(&DESIGN, seed));
         assert!(report.all_held(), "{:?}", report.invariants);
-        assert_eq!(report.claims.check_complete(), Ok(()));
         assert_eq!(report.claims.count(kit::Verdict::Missed), 0, "{:#?}", report.claims.rows());
-        assert!(report.faults.len() >= 6);
-        for fault in &report.faults {
-            assert!(fault.recovered_ms.is_some(), "seed {seed}: {fault:?}");
-        }
+        assert!(contract::answers_and_recovers(&report) >= 6);
         for ablation in &report.ablations {
             assert!(ablation.broke.is_some(), "seed {seed}: {ablation:?}");
         }
@@ -58,9 +47,10 @@ fn the_claims_answer_every_row_and_every_fault_is_over() {
 
 #[test]
 fn the_report_of_seed_1_is_the_snapshot_but_for_what_the_machine_decides() {
-    let json = run(&Run::test(&DESIGN, 1).with_scale(Scale::Quick)).to_json_masked();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seed-1.json");
-    snapshot::check(path, &format!("{json:#}\n"));
+    contract::is_the_snapshot(
+        env!("CARGO_MANIFEST_DIR"),
+        &run(&Run::test(&DESIGN, 1).with_scale(Scale::Quick)),
+    );
 }
 
 #[test]

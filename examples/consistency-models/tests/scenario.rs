@@ -2,8 +2,7 @@
 
 use consistency_models::design::DESIGN;
 use consistency_models::{scenario, trials};
-use kit::{Report, Run, Safeguards, Scale, snapshot};
-use std::path::Path;
+use kit::{Report, Run, Safeguards, Scale, contract};
 
 fn run(run: &Run) -> Report {
     scenario::run(run).expect("nothing to open")
@@ -11,14 +10,8 @@ fn run(run: &Run) -> Report {
 
 #[test]
 fn every_invariant_holds_and_is_checked_for_twenty_seeds() {
-    for seed in 1..=20 {
-        let records = trials::run(seed, &Safeguards::all(&DESIGN));
-        assert!(records.len() >= 12, "{} invariants", records.len());
-        for record in records {
-            assert!(record.checked > 0, "seed {seed}: {} was never checked", record.name);
-            assert_eq!(record.violations, 0, "seed {seed}: {:?}", record.first_seed_event);
-        }
-    }
+    let count = contract::holds(&DESIGN, 1..=20, trials::run);
+    assert!(count >= 12, "{count} invariants");
 }
 
 #[test]
@@ -42,14 +35,7 @@ fn every_safeguard_breaks_its_own_invariant_within_twenty_seeds() {
 
 #[test]
 fn a_run_without_a_safeguard_shows_the_break_with_its_seed_and_a_short_history() {
-    for safeguard in DESIGN.safeguards {
-        let records = trials::run(1, &Safeguards::all(&DESIGN).without(safeguard.name));
-        let broken = records.iter().find(|record| record.name == safeguard.breaks);
-        let first = broken.and_then(|record| record.first_seed_event.as_ref());
-        let first = first.unwrap_or_else(|| panic!("{} breaks nothing", safeguard.name));
-        assert_eq!(first.seed, 1);
-        assert!((1..=12).contains(&first.history.len()), "{}: {first:?}", safeguard.name);
-    }
+    contract::breaks_at_once(&DESIGN, trials::run);
 }
 
 #[test]
@@ -94,20 +80,17 @@ fn the_strong_rows_are_clean_and_the_weak_ones_show_what_they_are_known_for() {
 fn the_claims_answer_every_row_and_every_fault_is_over() {
     for seed in 1..=3 {
         let report = run(&Run::test(&DESIGN, seed));
-        assert_eq!(report.claims.check_complete(), Ok(()));
         assert_eq!(report.claims.count(kit::Verdict::Missed), 0, "{:?}", report.claims.rows());
-        assert!(report.faults.len() >= 8);
-        for fault in &report.faults {
-            assert!(fault.recovered_ms.is_some(), "seed {seed}: {fault:?}");
-        }
+        assert!(contract::answers_and_recovers(&report) >= 8);
     }
 }
 
 #[test]
 fn the_report_of_seed_1_is_the_snapshot_but_for_what_the_machine_decides() {
-    let json = run(&Run::test(&DESIGN, 1).with_scale(Scale::Quick)).to_json_masked();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seed-1.json");
-    snapshot::check(path, &format!("{json:#}\n"));
+    contract::is_the_snapshot(
+        env!("CARGO_MANIFEST_DIR"),
+        &run(&Run::test(&DESIGN, 1).with_scale(Scale::Quick)),
+    );
 }
 
 #[test]

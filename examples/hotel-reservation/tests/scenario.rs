@@ -7,8 +7,7 @@ use hotel_reservation::explore::{Anomaly, Schedules, stopped_by};
 use hotel_reservation::layers::TableLeases;
 use hotel_reservation::scenario::{self, tabulate};
 use hotel_reservation::{contention, experiments, world};
-use kit::{Report, Run, Safeguards, Seed, snapshot};
-use std::path::Path;
+use kit::{Report, Run, Safeguards, Seed, contract};
 
 fn report(seed: u64) -> Report {
     scenario::run(&Run::test(&DESIGN, seed)).expect("nothing to open")
@@ -16,14 +15,8 @@ fn report(seed: u64) -> Report {
 
 #[test]
 fn every_invariant_holds_and_is_checked_for_twenty_seeds() {
-    for seed in 1..=20 {
-        let records = world::run(seed, &Safeguards::all(&DESIGN));
-        assert!(records.len() >= 8, "{} invariants", records.len());
-        for record in records {
-            assert!(record.checked > 0, "seed {seed}: {} was never checked", record.name);
-            assert_eq!(record.violations, 0, "seed {seed}: {:?}", record.first_seed_event);
-        }
-    }
+    let count = contract::holds(&DESIGN, 1..=20, world::run);
+    assert!(count >= 8, "{count} invariants");
 }
 
 #[test]
@@ -40,14 +33,7 @@ fn every_safeguard_breaks_its_own_invariant_within_twenty_seeds() {
 
 #[test]
 fn the_first_seed_shows_what_each_safeguard_is_for() {
-    for safeguard in DESIGN.safeguards {
-        let records = world::run(1, &Safeguards::all(&DESIGN).without(safeguard.name));
-        let broken = records.iter().find(|record| record.name == safeguard.breaks);
-        let first = broken.and_then(|record| record.first_seed_event.as_ref());
-        let first = first.unwrap_or_else(|| panic!("{} breaks nothing", safeguard.name));
-        assert_eq!(first.seed, 1);
-        assert!((1..=12).contains(&first.history.len()), "{}: {first:?}", safeguard.name);
-    }
+    contract::breaks_at_once(&DESIGN, world::run);
 }
 
 /// The whole table, over all schedules: what each layer is the only one for.
@@ -97,19 +83,13 @@ fn a_thousand_clients_get_one_room_once_and_forty_rooms_forty_times_at_most() {
 fn the_claims_answer_every_row_and_every_fault_is_over() {
     for seed in 1..=2 {
         let report = report(seed);
-        assert_eq!(report.claims.check_complete(), Ok(()));
-        assert!(report.faults.len() >= 5);
-        for fault in &report.faults {
-            assert!(fault.recovered_ms.is_some(), "seed {seed}: {fault:?}");
-        }
+        assert!(contract::answers_and_recovers(&report) >= 5);
     }
 }
 
 #[test]
 fn the_report_of_seed_1_is_the_snapshot_but_for_what_the_machine_decides() {
-    let json = report(1).to_json_masked();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seed-1.json");
-    snapshot::check(path, &format!("{json:#}\n"));
+    contract::is_the_snapshot(env!("CARGO_MANIFEST_DIR"), &report(1));
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod chart;
 #[cfg(feature = "sim")]
 pub mod check;
 pub mod claims;
+pub mod contract;
 pub mod design;
 pub mod diagram;
 pub mod estimate;

@@ -1,38 +1,21 @@
 //! The whole run at quick scale: seeds, safeguards, claims, the snapshot.
 
 use kit::sim::CrashPoints;
-use kit::{Invariants, Report, Run, Safeguards, Seed, Verdict, snapshot};
+use kit::{Invariants, Report, Run, Seed, Verdict, contract};
 use payment_gateway::design::DESIGN;
 use payment_gateway::rules::Rules;
 use payment_gateway::world::{self, Setup};
 use payment_gateway::{scenario, trials};
-use std::path::Path;
 
 #[test]
 fn every_invariant_holds_and_is_checked_for_twenty_seeds() {
-    for seed in 1..=20 {
-        let records = trials::run(seed, &Safeguards::all(&DESIGN));
-        assert!(records.len() >= 15, "{} invariants", records.len());
-        for record in records {
-            assert!(record.checked > 0, "seed {seed}: {} was never checked", record.name);
-            assert_eq!(record.violations, 0, "seed {seed}: {:#?}", record.first_seed_event);
-        }
-    }
+    let count = contract::holds(&DESIGN, 1..=20, trials::run);
+    assert!(count >= 15, "{count} invariants");
 }
 
 #[test]
 fn every_safeguard_breaks_its_own_invariant_at_seed_1_and_shows_the_history() {
-    for safeguard in DESIGN.safeguards {
-        let off = Safeguards::all(&DESIGN).without(safeguard.name);
-        let records = trials::run(1, &off);
-        let broken: Vec<_> =
-            records.iter().filter(|r| r.violations > 0).map(|r| r.name.as_str()).collect();
-        let own = records.iter().find(|record| record.name == safeguard.breaks);
-        let first = own.and_then(|record| record.first_seed_event.as_ref());
-        let first = first.unwrap_or_else(|| panic!("{}: broke {broken:?}", safeguard.name));
-        assert_eq!(first.seed, 1);
-        assert!((1..=12).contains(&first.history.len()), "{}: {first:?}", safeguard.name);
-    }
+    contract::breaks_at_once(&DESIGN, trials::run);
 }
 
 #[test]
@@ -60,23 +43,21 @@ fn once() -> Report {
 #[test]
 fn the_report_of_seed_1_is_the_snapshot_with_every_claim_answered_and_every_fault_over() {
     let report = once();
-    assert_eq!(report.claims.check_complete(), Ok(()));
     // A busy machine's rate, in an unoptimised test, is no verdict.
     let missed: Vec<_> =
         report.claims.stable().into_iter().filter(|row| row.verdict == Verdict::Missed).collect();
     assert!(missed.is_empty(), "{missed:?}");
     assert!(report.all_held());
-    assert_eq!(report.faults.len(), 4);
-    for fault in &report.faults {
-        assert!(fault.recovered_ms.is_some(), "{fault:?}");
-    }
+    assert_eq!(contract::answers_and_recovers(&report), 4);
     assert!(
         report.ablations.iter().all(|ablation| ablation.broke.is_some()),
         "{:?}",
         report.ablations
     );
-    let json = report.to_json_masked();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seed-1.json");
-    snapshot::check(path, &format!("{json:#}\n"));
-    assert_eq!(json, once().to_json_masked(), "two runs with one seed differ in wall only");
+    contract::is_the_snapshot(env!("CARGO_MANIFEST_DIR"), &report);
+    assert_eq!(
+        report.to_json_masked(),
+        once().to_json_masked(),
+        "two runs with one seed differ in wall only"
+    );
 }

@@ -1,9 +1,8 @@
 //! The whole run at quick scale: seeds, safeguards, claims, the snapshot.
 
-use kit::{Report, Run, Safeguards, snapshot};
+use kit::{Report, Run, Safeguards, contract};
 use rate_limiter::design::DESIGN;
 use rate_limiter::{Options, sample, scenario, trials};
-use std::path::Path;
 
 fn run(run: &Run) -> Report {
     scenario::run(run, &Options::default()).expect("the shipped log")
@@ -11,12 +10,7 @@ fn run(run: &Run) -> Report {
 
 #[test]
 fn every_guarantee_holds_and_is_checked_for_twenty_seeds() {
-    for seed in 1..=20 {
-        for record in trials::run(seed, &Safeguards::all(&DESIGN)) {
-            assert!(record.checked > 0, "seed {seed}: {} was never checked", record.name);
-            assert_eq!(record.violations, 0, "seed {seed}: {:?}", record.first_seed_event);
-        }
-    }
+    contract::holds(&DESIGN, 1..=20, trials::run);
 }
 
 #[test]
@@ -58,11 +52,7 @@ fn every_safeguard_breaks_its_invariant_at_most_seeds_and_no_other() {
 fn a_run_without_a_safeguard_shows_the_break_with_its_seed_and_a_short_history() {
     for safeguard in DESIGN.safeguards {
         let report = run(&Run::test(&DESIGN, 1).without(safeguard.name));
-        let broken = report.invariants.iter().find(|record| record.name == safeguard.breaks);
-        let first = broken.and_then(|record| record.first_seed_event.as_ref());
-        let first = first.unwrap_or_else(|| panic!("{} breaks nothing", safeguard.name));
-        assert_eq!(first.seed, 1);
-        assert!((1..=12).contains(&first.history.len()), "{first:?}");
+        contract::shows_how(safeguard, &report.invariants);
     }
 }
 
@@ -78,9 +68,7 @@ fn every_error_of_the_sample_code_has_its_safeguard() {
 
 #[test]
 fn the_report_of_seed_1_is_the_snapshot_but_for_what_the_machine_decides() {
-    let json = run(&Run::test(&DESIGN, 1)).to_json_masked();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seed-1.json");
-    snapshot::check(path, &format!("{json:#}\n"));
+    contract::is_the_snapshot(env!("CARGO_MANIFEST_DIR"), &run(&Run::test(&DESIGN, 1)));
 }
 
 #[test]

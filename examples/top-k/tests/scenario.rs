@@ -1,7 +1,6 @@
 //! The whole run at quick scale: seeds, safeguards, claims, the snapshot.
 
-use kit::{Report, Run, Safeguards, Scale, snapshot};
-use std::path::Path;
+use kit::{Report, Run, Scale, contract};
 use top_k::design::DESIGN;
 use top_k::follow::Follow;
 use top_k::{Options, scenario, trials};
@@ -14,13 +13,7 @@ fn run(run: &Run) -> Report {
 
 #[test]
 fn every_invariant_holds_and_is_checked_for_twenty_seeds() {
-    for seed in 1..=20 {
-        let records = trials::run(seed, &Safeguards::all(&DESIGN));
-        for record in records {
-            assert!(record.checked > 0, "seed {seed}: {} was never checked", record.name);
-            assert_eq!(record.violations, 0, "seed {seed}: {:?}", record.first_seed_event);
-        }
-    }
+    contract::holds(&DESIGN, 1..=20, trials::run);
 }
 
 #[test]
@@ -45,11 +38,7 @@ fn every_safeguard_breaks_its_own_invariant_within_twenty_seeds() {
 fn a_run_without_a_safeguard_shows_the_break_with_its_seed_and_a_short_history() {
     for safeguard in DESIGN.safeguards {
         let report = run(&Run::test(&DESIGN, 1).without(safeguard.name));
-        let broken = report.invariants.iter().find(|record| record.name == safeguard.breaks);
-        let first = broken.and_then(|record| record.first_seed_event.as_ref());
-        let first = first.unwrap_or_else(|| panic!("{} breaks nothing", safeguard.name));
-        assert_eq!(first.seed, 1);
-        assert!((1..=12).contains(&first.history.len()), "{first:?}");
+        contract::shows_how(safeguard, &report.invariants);
     }
 }
 
@@ -60,9 +49,10 @@ fn the_claims_answer_every_row_of_the_source_document() {
 
 #[test]
 fn the_report_of_seed_1_is_the_snapshot_but_for_what_the_machine_decides() {
-    let json = run(&Run::test(&DESIGN, 1).with_scale(Scale::Quick)).to_json_masked();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seed-1.json");
-    snapshot::check(path, &format!("{json:#}\n"));
+    contract::is_the_snapshot(
+        env!("CARGO_MANIFEST_DIR"),
+        &run(&Run::test(&DESIGN, 1).with_scale(Scale::Quick)),
+    );
 }
 
 #[test]

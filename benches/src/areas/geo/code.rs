@@ -59,6 +59,15 @@ pub(super) fn entries(area: &mut Area) {
             subject.limit(crate::row::Side::new("archstone-geo", timing.best), 5.0)
         }).collect()
     });
+    area.race("geo.G3/cell", |_| {
+        let at = sample();
+        // Each gets the position in its own type, made before.
+        let h3o: Arc<[h3o::LatLng]> = at.iter().map(|at| h3o::LatLng::new(at.lat(), at.lng()).expect("finite")).collect();
+        let s2: Arc<[s2::latlng::LatLng]> = at.iter().map(|at| s2::latlng::LatLng::from_degrees(at.lat(), at.lng())).collect();
+        Race::new("a position to a cell: level 30 of S2's, resolution 9 of H3's", ours("archstone-geo", &at, |at| archstone_geo::CellId::from_lat_lng(at).to_u64()))
+            .beside("s2", Runner::steady("s2 CellID", N, s2, |at| at.iter().fold(0_u64, |sum, at| sum.wrapping_add(s2::cellid::CellID::from(*at).0))))
+            .beside("h3o", Runner::steady("h3o to_cell", N, h3o, |at| at.iter().fold(0_u64, |sum, at| sum.wrapping_add(at.to_cell(h3o::Resolution::Nine).into()))))
+    });
 }
 
 /// All of the text is written, whatever is read of it.

@@ -70,7 +70,7 @@ fn one_to_many() -> Race {
     if !agree {
         return Race::without_ours(workload, OURS, "a distance that is not geo's");
     }
-    let ours = Runner::steady(OURS, N, (to, out), move |(to, out)| {
+    let ours = Runner::steady(OURS, N, (Arc::clone(&to), out), move |(to, out)| {
         Sphere::EARTH.distances(from, to, out);
         out[N / 2].0
     });
@@ -80,7 +80,15 @@ fn one_to_many() -> Race {
         }
         out[N / 2]
     });
-    Race::new(workload, ours).beats("geo", theirs, 4.0)
+    let h3o = |at: &LatLng| h3o::LatLng::new(at.lat(), at.lng()).expect("finite");
+    let (start, points): (_, Vec<_>) = (h3o(&from), to.iter().map(h3o).collect());
+    let hexagons = Runner::steady("h3o distance_m", N, (points, vec![0.0; N]), move |(points, out)| {
+        for (point, out) in points.iter().zip(out.iter_mut()) {
+            *out = start.distance_m(*point);
+        }
+        out[N / 2]
+    });
+    Race::new(workload, ours).beats("geo", theirs, 4.0).beside("h3o", hexagons)
 }
 
 /// The worst of the lines of GeodTest, in metres.

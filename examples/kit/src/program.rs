@@ -27,9 +27,16 @@ impl Program {
         child.wait_with_output().expect("it ends")
     }
 
-    /// Each of `cases` ends with status 2, says what is wrong, and prints no report.
+    /// Each of `cases`, and of what every design refuses, ends with status 2, says what is wrong, and
+    /// prints no report.
     pub fn refuses(self, cases: &[(&[&str], &str)], input: &str) {
-        for (args, said) in cases {
+        let of_all: &[(&[&str], &str)] = &[
+            (&["--without", "nothing"], "unknown safeguard \"nothing\""),
+            (&["--data", "no-such-file"], "no-such-file"),
+            (&["--data", "."], "directory"),
+            (&["--colour"], "--colour"),
+        ];
+        for (args, said) in of_all.iter().chain(cases) {
             let out = self.run(args, input);
             let stderr = text(&out.stderr);
             assert_eq!(out.status.code(), Some(2), "{args:?}: {stderr}");

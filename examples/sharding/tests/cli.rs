@@ -7,13 +7,9 @@ const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_sharding"));
 #[test]
 fn wrong_flags_and_inputs_are_answered_with_status_2_and_what_is_wrong() {
     let cases: &[(&[&str], &str)] = &[
-        (&["--without", "nothing"], "unknown safeguard \"nothing\""),
-        (&["--data", "no-such-file"], "no-such-file"),
-        (&["--data", "."], "directory"),
         (&["--data", "-"], "no request in it"),
         (&["--backend", "postgres://x"], "no backends"),
         (&["--serve", "1"], "serves nothing"),
-        (&["--colour"], "--colour"),
     ];
     PROGRAM.refuses(cases, "# only a comment\n\n");
 }

@@ -8,8 +8,6 @@ const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_top-k"));
 #[test]
 fn wrong_flags_are_answered_with_status_2_and_what_is_wrong() {
     let cases: &[(&[&str], &str)] = &[
-        (&["--without", "nothing"], "unknown safeguard \"nothing\""),
-        (&["--data", "no-such-file"], "no-such-file"),
         (&["--k", "0"], "0 is not in 1..=500"),
         (&["--field", "colour"], "colour"),
         (&["--format", "tsv", "--data", "-"], "no TSV header"),

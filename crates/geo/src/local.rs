@@ -27,7 +27,7 @@ impl Metric for Local {
     #[inline]
     fn distance(&self, a: LatLng, b: LatLng) -> Meters {
         let ([across_a, across_b], [up_a, up_b]) = meridian([a.lat(), b.lat()]);
-        let half = sine(0.5 * math::longitude_difference(a.lng(), b.lng()));
+        let half = math::sin_by_terms::<8>(0.5 * math::longitude_difference(a.lng(), b.lng()));
         let (apart, up) = (across_a - across_b, up_a - up_b);
         let squared = apart * apart + up * up + 4.0 * across_a * across_b * (half * half);
         let hav = squared * (0.25 * A * A / (RADIUS * RADIUS));
@@ -73,22 +73,4 @@ fn meridian(lat: [f64; 2]) -> ([f64; 2], [f64; 2]) {
     });
     let up = [n[0] * sin[0] * (1.0 - E2), n[1] * sin[1] * (1.0 - E2)];
     ([n[0] * cos[0], n[1] * cos[1]], up)
-}
-
-/// The sine of an angle of at most a quarter turn, in degrees: 5e-14 absolute, relative too near 0.
-#[inline(always)]
-fn sine(degrees: f64) -> f64 {
-    const T: [f64; 8] = [
-        -1.0 / 6.0,
-        1.0 / 120.0,
-        -1.0 / 5_040.0,
-        1.0 / 362_880.0,
-        -1.0 / 39_916_800.0,
-        1.0 / 6_227_020_800.0,
-        -1.0 / 1_307_674_368_000.0,
-        1.0 / 355_687_428_096_000.0,
-    ];
-    let x = degrees * math::RADIANS;
-    let z = x * x;
-    x + x * z * T[..7].iter().rev().fold(T[7], |p, t| p * z + t)
 }
